@@ -1,0 +1,47 @@
+package session_test
+
+import (
+	"errors"
+	"testing"
+
+	"mudlark.dev/session"
+)
+
+func TestIDRoundTrip(t *testing.T) {
+	id := session.NewID()
+	if id.IsZero() {
+		t.Fatal("NewID returned the zero ID")
+	}
+	got, err := session.ParseID(id.String())
+	if err != nil || got != id {
+		t.Errorf("ParseID(%q) = %v, %v; want %v", id.String(), got, err, id)
+	}
+	for _, bad := range []string{"", "12", id.String() + "00", id.String()[:31] + "g"} {
+		if _, err := session.ParseID(bad); !errors.Is(err, session.ErrBadID) {
+			t.Errorf("ParseID(%q) = %v, want ErrBadID", bad, err)
+		}
+	}
+}
+
+func TestCapsOf(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		info  session.Info
+		prefs session.Prefs
+		want  session.Caps
+	}{
+		{"silent client", session.Info{}, session.Prefs{}, session.Caps{Width: 80}},
+		{"client's word", session.Info{Colors: session.Colors256, Width: 132, Encoding: "ISO-8859-1", Flags: 3}, session.Prefs{},
+			session.Caps{Colors: session.Colors256, Width: 132, Encoding: "ISO-8859-1", Flags: 3}},
+		{"no colour wanted", session.Info{Colors: session.ColorsTrue, Width: 100}, session.Prefs{NoColor: true}, session.Caps{Width: 100}},
+		{"screen reader has no colours", session.Info{Colors: session.Colors16}, session.Prefs{ScreenReader: true},
+			session.Caps{Width: 80, ScreenReader: true}},
+		{"chosen width wins", session.Info{Width: 100}, session.Prefs{Width: 60}, session.Caps{Width: 60}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := session.CapsOf(tt.info, tt.prefs); got != tt.want {
+				t.Errorf("CapsOf(%+v, %+v) = %+v, want %+v", tt.info, tt.prefs, got, tt.want)
+			}
+		})
+	}
+}

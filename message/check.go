@@ -165,10 +165,22 @@ func (b *budget) value(v any, depth int) *PathError {
 		return b.list(v, depth+1)
 	case map[string]any:
 		return b.dict(v, depth+1)
-	case uint, uint64:
-		return bad(ErrBadType, "the %T %v does not fit an int64", v, v)
+	case uint:
+		return badUint(v, uint64(v))
+	case uint64:
+		return badUint(v, v)
+	case int, int8, int16, int32:
+		// Only a Message that was not made by New and With holds these.
+		return bad(ErrBadType, "an %T cannot be sent as it is: use int64, or New and With, which convert", v)
 	}
 	return bad(ErrBadType, "a %T cannot be sent", v)
+}
+
+func badUint(v any, n uint64) *PathError {
+	if n > math.MaxInt64 {
+		return bad(ErrBadType, "the %T %d does not fit an int64", v, n)
+	}
+	return bad(ErrBadType, "a %T cannot be sent as it is: use int64, or New and With, which convert", v)
 }
 
 // Sizes of headers and numbers in the MessagePack format.

@@ -163,12 +163,18 @@ func (c *converter) convert(v any, depth int) any {
 		}
 		return dict
 	case []any:
+		if len(v) > c.left {
+			return v
+		}
 		list := make([]any, len(v))
 		for i, e := range v {
 			list[i] = c.convert(e, depth+1)
 		}
 		return list
 	case map[string]any:
+		if len(v) > c.left {
+			return v
+		}
 		dict := make(map[string]any, len(v))
 		for k, e := range v {
 			dict[k] = c.convert(e, depth+1)

@@ -1,0 +1,96 @@
+package builtin
+
+import (
+	"fmt"
+	"strings"
+
+	"mudlark.dev/command"
+	"mudlark.dev/markup"
+	"mudlark.dev/world"
+)
+
+// userText is where text that a player typed for others to read enters: on one
+// line, and with nothing in it that a client would take for an order.
+func userText(s string) string {
+	return markup.Escape(strings.Join(strings.Fields(s), " "))
+}
+
+func sayCommand() *command.Command {
+	return &command.Command{
+		Key: "say", Aliases: []string{`"`, "'"},
+		Help: "Say something to everybody here.\n\nUsage:\n  say <text>\n  \"<text>",
+		Run:  say,
+	}
+}
+
+func say(c *command.Call) error {
+	text := userText(c.Args)
+	if text == "" {
+		return command.Errorf("Say what?")
+	}
+	c.Msgf("You say, \"%s\"", text)
+	tell(c.Puppet.Location(), fmt.Sprintf("%s says, \"%s\"", c.Puppet.Name(), text), c.Puppet)
+	return nil
+}
+
+func poseCommand() *command.Command {
+	return &command.Command{
+		Key: "pose", Aliases: []string{":", "emote"},
+		Help: "Act: everybody here reads your name and what you write.\n\nUsage:\n  pose <text>\n  :<text>\n\n" +
+			":waves. is read as: Ada waves.   :'s hat blows off. as: Ada's hat blows off.",
+		Run: func(c *command.Call) error {
+			text := userText(c.Args)
+			if text == "" {
+				return command.Errorf("Do what?")
+			}
+			if !strings.HasPrefix(text, "'s") && !strings.HasPrefix(text, ",") {
+				text = " " + text
+			}
+			tell(c.Puppet.Location(), c.Puppet.Name()+text)
+			return nil
+		},
+	}
+}
+
+func whisperCommand() *command.Command {
+	return &command.Command{
+		Key:  "whisper",
+		Help: "Say something that only some people here can hear.\n\nUsage:\n  whisper <name>[, <name>…] = <text>",
+		Run: func(c *command.Call) error {
+			text := userText(c.RHS)
+			names := c.LHSList()
+			if text == "" || len(names) == 0 {
+				return command.Errorf("Usage: whisper <name> = <text>")
+			}
+			if len(names) > 20 {
+				return command.Errorf("You can whisper to 20 people at most.")
+			}
+			var to []*world.Character
+			seen := map[world.ID]bool{}
+			for _, n := range names {
+				target, err := c.Search(n)
+				if err != nil {
+					return err
+				}
+				ch, ok := target.(*world.Character)
+				switch {
+				case !ok:
+					return command.Errorf("You cannot whisper to %s.", target.Name())
+				case ch.ID() == c.Puppet.ID():
+					return command.Errorf("You mutter to yourself.")
+				}
+				if !seen[ch.ID()] {
+					seen[ch.ID()] = true
+					to = append(to, ch)
+				}
+			}
+			var told []string
+			for _, ch := range to {
+				ch.Msgf("%s whispers to you, \"%s\"", c.Puppet.Name(), text)
+				told = append(told, ch.Name())
+			}
+			c.Msgf("You whisper to %s, \"%s\"", strings.Join(told, ", "), text)
+			return nil
+		},
+	}
+}

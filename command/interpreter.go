@@ -1,0 +1,294 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"mudlark.dev/lock"
+	"mudlark.dev/world"
+)
+
+// DefaultPrefixes are the characters that may stand before a command's name
+// and are ignored if no command has them in its name.
+const DefaultPrefixes = "@&/+"
+
+// ErrNoCommands is returned for a line of a session around which there is no
+// cmdset at all: the game lacks the set that the session carries.
+var ErrNoCommands = errors.New("command: no cmdset applies to the session")
+
+// Config has the settings of an Interpreter.
+type Config struct {
+	Sets     *Sets
+	Host     Host
+	Locks    lock.Funcs // nil means lock.Default
+	Prefixes string     // "" means DefaultPrefixes
+}
+
+// An Interpreter runs lines. It belongs to the Server's loop.
+type Interpreter struct {
+	cfg    Config
+	cache  map[*world.Session]*cached
+	system map[string]*entry // those that no set brings
+}
+
+// New returns an Interpreter.
+func New(cfg Config) (*Interpreter, error) {
+	if cfg.Sets == nil {
+		return nil, errors.New("command: Config.Sets is nil")
+	}
+	if cfg.Prefixes == "" {
+		cfg.Prefixes = DefaultPrefixes
+	}
+	if cfg.Locks == nil {
+		cfg.Locks = lock.Default(lock.DefaultHierarchy())
+	}
+	in := &Interpreter{cfg: cfg, cache: make(map[*world.Session]*cached), system: make(map[string]*entry)}
+	for _, cmd := range systemCommands() {
+		e, err := compile(cmd, cfg.Locks)
+		if err != nil {
+			return nil, fmt.Errorf("command: %w", err)
+		}
+		in.system[cmd.Key] = e
+	}
+	return in, nil
+}
+
+// Forget drops what is kept for a session that has ended.
+func (in *Interpreter) Forget(s *world.Session) { delete(in.cache, s) }
+
+// A Match is a command that fits a line.
+type Match struct {
+	Name string // as the player typed it, in lower case
+	Args string // what follows it, with the space before it
+
+	entry *entry
+}
+
+// Command returns the command that fits.
+func (m Match) Command() *Command { return m.entry.cmd }
+
+// Run runs a line of a session: it finds the command among those around the
+// session and calls it. id is what the client calls the line, or "". task lets
+// the command wait; without one it cannot. The error is the command's: a
+// *UserError is for the player.
+func (in *Interpreter) Run(w *world.World, s *world.Session, line, id string, task Task) error {
+	m := in.Merged(s)
+	if len(m.list) == 0 {
+		return fmt.Errorf("%w: %v", ErrNoCommands, s.CmdSets())
+	}
+	c := &Call{
+		World: w, Session: s, Account: s.Account(), Puppet: s.Puppet(), Host: in.cfg.Host,
+		Raw: line, ID: id, Sets: m, task: task, in: in,
+	}
+	text := strings.TrimSpace(line)
+	if isSystem(strings.ToLower(text)) {
+		text = strings.TrimLeft(text, "_") // players do not call them by name
+	}
+	if text == "" {
+		return c.runSystem(NoInput, "")
+	}
+	switch found := in.match(m, s, text); len(found) {
+	case 0:
+		return c.runSystem(NoMatch, text)
+	case 1:
+		return c.run(found[0].entry, found[0].Name, found[0].Args)
+	default:
+		c.Matches = found
+		return c.runSystem(MultiMatch, text)
+	}
+}
+
+// RunSystem runs one of the system commands for a session, such as LoginStart.
+func (in *Interpreter) RunSystem(w *world.World, s *world.Session, key string, task Task) error {
+	c := &Call{
+		World: w, Session: s, Account: s.Account(), Puppet: s.Puppet(), Host: in.cfg.Host,
+		Sets: in.Merged(s), task: task, in: in,
+	}
+	return c.runSystem(key, "")
+}
+
+func (c *Call) runSystem(key, args string) error {
+	for _, e := range c.Sets.byName[key] {
+		if e.allowed(c.Session) {
+			return c.run(e, key, args)
+		}
+	}
+	if e := c.in.system[key]; e != nil {
+		return c.run(e, key, args)
+	}
+	return nil
+}
+
+// run parses the arguments and calls the command.
+func (c *Call) run(e *entry, name, args string) error {
+	c.Cmd, c.Name = e.cmd, name
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	return userError(e.cmd.Run(c))
+}
+
+// parse reads "/switch/switch lhs = rhs". Switches touch the name and end at
+// the first space; each is one of the command's, or the beginning of just one.
+func (c *Call) parse(args string) error {
+	if c.Cmd.Switches != nil && strings.HasPrefix(args, "/") {
+		words, rest, _ := strings.Cut(args, " ")
+		for word := range strings.SplitSeq(words[1:], "/") {
+			sw, err := c.Cmd.switchNamed(strings.ToLower(word))
+			if err != nil {
+				return err
+			}
+			c.Switches = append(c.Switches, sw)
+		}
+		args = rest
+	}
+	c.Args = strings.TrimSpace(args)
+	var lhs, rhs string
+	lhs, rhs, c.HasRHS = strings.Cut(c.Args, "=")
+	c.LHS, c.RHS = strings.TrimSpace(lhs), strings.TrimSpace(rhs)
+	return nil
+}
+
+func (cmd *Command) switchNamed(word string) (string, error) {
+	var begins []string
+	for _, sw := range cmd.Switches {
+		if sw == word {
+			return sw, nil
+		}
+		if word != "" && strings.HasPrefix(sw, word) {
+			begins = append(begins, sw)
+		}
+	}
+	if len(begins) == 1 {
+		return begins[0], nil
+	}
+	return "", Errorf("%s has the switches /%s.", cmd.Key, strings.Join(cmd.Switches, ", /"))
+}
+
+// match returns the commands that the line begins with: those with the longest
+// name among those that the session may use. If several are left, "name-2"
+// chooses.
+func (in *Interpreter) match(m *Merged, s *world.Session, text string) []Match {
+	found := in.matchNames(m, s, text, "")
+	if len(found) == 1 {
+		return found
+	}
+	if head, n, rest := cutNumber(text); n > 0 {
+		numbered := in.matchNames(m, s, head+rest, "")
+		if len(numbered) >= n && len(numbered[0].Name) == len(strings.ToLower(head)) {
+			return numbered[n-1 : n]
+		}
+	}
+	if len(found) > 0 {
+		return found
+	}
+	// Without prefixes on either side: "@look" is look, and "dig" is @dig.
+	if bare := strings.TrimLeft(text, in.cfg.Prefixes); bare != "" && len(text) > 1 {
+		return in.matchNames(m, s, bare, in.cfg.Prefixes)
+	}
+	return nil
+}
+
+// matchNames matches text with the names of m, with the characters of strip
+// taken off the names' beginnings.
+func (in *Interpreter) matchNames(m *Merged, s *world.Session, text, strip string) []Match {
+	lower := strings.ToLower(text)
+	if len(lower) != len(text) {
+		text = lower // a letter that changes its length: arguments in lower case, then
+	}
+	var found []Match
+	try := func(name string, entries []*entry) {
+		for _, e := range entries {
+			if isSystem(e.cmd.Key) || !mayFollow(name, lower[len(name):]) || !e.allowed(s) {
+				continue
+			}
+			if !slices.ContainsFunc(found, func(o Match) bool { return o.entry == e }) {
+				found = append(found, Match{Name: name, Args: text[len(name):], entry: e})
+			}
+		}
+	}
+	if strip == "" {
+		for _, n := range m.lengths {
+			if n > len(lower) {
+				continue
+			}
+			if try(lower[:n], m.byName[lower[:n]]); len(found) > 0 {
+				return found
+			}
+		}
+		return nil
+	}
+	longest := 0
+	for _, e := range m.list {
+		for _, n := range e.names {
+			bare := strings.TrimLeft(n, strip)
+			if bare == "" || len(bare) < longest || !strings.HasPrefix(lower, bare) || !mayFollow(bare, lower[len(bare):]) {
+				continue
+			}
+			if len(bare) > longest && e.allowed(s) && !isSystem(e.cmd.Key) {
+				longest, found = len(bare), nil
+			}
+			if len(bare) == longest {
+				try(bare, []*entry{e})
+			}
+		}
+	}
+	return found
+}
+
+// mayFollow reports whether what follows a name leaves it a word of its own.
+// Anything may follow a name such as : that does not end in a letter or digit.
+func mayFollow(name, rest string) bool {
+	if rest == "" || strings.ContainsRune(" \t\n/", rune(rest[0])) {
+		return true
+	}
+	last, _ := utf8.DecodeLastRuneInString(name)
+	return !unicode.IsLetter(last) && !unicode.IsDigit(last)
+}
+
+// cutNumber takes the "-2" off the first word of text.
+func cutNumber(text string) (head string, n int, rest string) {
+	end := strings.IndexAny(text, " \t\n/")
+	if end < 0 {
+		end = len(text)
+	}
+	dash := strings.LastIndexByte(text[:end], '-')
+	if dash <= 0 {
+		return "", 0, ""
+	}
+	n, err := strconv.Atoi(text[dash+1 : end])
+	if err != nil || n < 1 {
+		return "", 0, ""
+	}
+	return text[:dash], n, text[end:]
+}
+
+// traverse is what the command of an exit does.
+func (c *Call) traverse(x *world.Exit) error {
+	if c.Puppet == nil {
+		return Errorf("You are out of character.")
+	}
+	if err := x.Traverse(c.Puppet); err != nil {
+		return err
+	}
+	return c.Look()
+}
+
+// Look runs the command "look" without arguments, if the session has one.
+func (c *Call) Look() error {
+	next := *c
+	next.Sets = c.in.Merged(c.Session)
+	next.Account, next.Puppet = c.Session.Account(), c.Session.Puppet()
+	next.Switches, next.Matches = nil, nil
+	for _, e := range next.Sets.byName["look"] {
+		if e.allowed(c.Session) {
+			return next.run(e, "look", "")
+		}
+	}
+	return nil
+}

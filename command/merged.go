@@ -1,0 +1,142 @@
+package command
+
+import (
+	"slices"
+
+	"mudlark.dev/world"
+)
+
+// cached is the merged set of a session and what it was made of.
+type cached struct {
+	merged *Merged
+	from   sources
+}
+
+// sources tells whether a merged set is still good. Versions and the list of
+// what is nearby change when anything changes that the set was made of.
+type sources struct {
+	own      []string
+	account  holder
+	puppet   holder
+	place    holder
+	carriers []world.ID // things nearby whose sets apply: their "call" lock lets the session
+}
+
+// A holder is an entity and the version of what it carries and offers.
+type holder struct {
+	id      world.ID
+	version uint64
+}
+
+func (a sources) equal(b sources) bool {
+	return a.account == b.account && a.puppet == b.puppet && a.place == b.place &&
+		slices.Equal(a.own, b.own) && slices.Equal(a.carriers, b.carriers)
+}
+
+// Merged returns what the session can call now. It is made anew only if a set
+// in its stack or something nearby has changed.
+func (in *Interpreter) Merged(s *world.Session) *Merged {
+	from := in.sources(s)
+	if c := in.cache[s]; c != nil && c.from.equal(from) {
+		return c.merged
+	}
+	m := in.gather(s, from)
+	in.cache[s] = &cached{merged: m, from: from}
+	return m
+}
+
+func (in *Interpreter) sources(s *world.Session) sources {
+	from := sources{own: s.CmdSets()}
+	if a := s.Account(); a != nil {
+		from.account = holder{a.ID(), a.SetsVersion()}
+	}
+	p := s.Puppet()
+	if p == nil {
+		return from
+	}
+	from.puppet = holder{p.ID(), p.SetsVersion()}
+	for _, e := range p.LocalSets() {
+		from.carriers = in.appendCarrier(from.carriers, s, e)
+	}
+	if at := place(p); at != nil {
+		from.place = holder{at.ID(), at.SetsVersion()}
+		for _, e := range at.LocalSets() {
+			if e.ID() != p.ID() {
+				from.carriers = in.appendCarrier(from.carriers, s, e)
+			}
+		}
+	}
+	return from
+}
+
+// appendCarrier adds e if it carries cmdsets that the session may call. Exits
+// are gathered by themselves.
+func (in *Interpreter) appendCarrier(ids []world.ID, s *world.Session, e world.Entity) []world.ID {
+	if c, ok := e.(interface{ CmdSets() []string }); ok && len(c.CmdSets()) > 0 && e.Access(s, "call", false) {
+		ids = append(ids, e.ID())
+	}
+	return ids
+}
+
+// place returns where a character is as something that offers commands.
+func place(p *world.Character) offerer {
+	o, _ := p.Location().(offerer)
+	return o
+}
+
+type offerer interface {
+	world.Entity
+	CmdSets() []string
+	SetsVersion() uint64
+	LocalSets() []world.Entity
+}
+
+// gather collects the sets around a session, in the order in which equal ones
+// are merged, and merges them.
+func (in *Interpreter) gather(s *world.Session, from sources) *Merged {
+	var sets []*compiled
+	noObjs, noExits := false, false
+	add := func(names ...string) {
+		for _, n := range names {
+			if c := in.cfg.Sets.byName[n]; c != nil {
+				sets = append(sets, c)
+				noObjs = noObjs || c.NoObjs
+				noExits = noExits || c.NoExits
+			}
+		}
+	}
+	add(from.own...)
+	if a := s.Account(); a != nil {
+		add(AccountSet)
+		add(a.CmdSets()...)
+	}
+	p := s.Puppet()
+	if p == nil {
+		return merge(sets)
+	}
+	add(CharacterSet)
+	add(p.CmdSets()...)
+	w := s.World()
+	at := place(p)
+	if !noObjs {
+		for _, id := range from.carriers {
+			if o, ok := w.Get(id).(interface{ CmdSets() []string }); ok {
+				add(o.CmdSets()...)
+			}
+		}
+		if at != nil {
+			add(at.CmdSets()...)
+		}
+	}
+	if at != nil && !noObjs && !noExits {
+		for _, e := range at.LocalSets() {
+			if x, ok := e.(*world.Exit); ok {
+				sets = append(sets, &compiled{
+					CmdSet:  &CmdSet{Priority: exitPriority, Duplicates: true},
+					entries: []*entry{exitEntry(x)},
+				})
+			}
+		}
+	}
+	return merge(sets)
+}

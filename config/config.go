@@ -1,0 +1,68 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// FileName is the name of the settings file in a game's folder.
+const FileName = "mudlark.toml"
+
+// A Config holds all settings. Load fills it; Default has the defaults.
+type Config struct {
+	Game   Game
+	Telnet Telnet
+	Reload Reload
+	Store  Store
+	Limits Limits
+	Portal Portal
+	Server Server
+	Log    Log
+}
+
+// Game is what the game says of itself.
+type Game struct {
+	Name string // "" means the name in the game's code
+}
+
+// Telnet is the telnet service.
+type Telnet struct {
+	Listen []string // host:port; none means no telnet
+}
+
+// Reload is how the Server is replaced.
+type Reload struct {
+	Build    []string // the command that builds the game, and its arguments
+	BuildSet bool     // Build was set; set and empty means that nothing is built
+}
+
+// Store is where the game is kept.
+type Store struct {
+	Durability string // "process" or "power"
+}
+
+// Limits are what one client, or all, may do. 0 is off.
+type Limits struct {
+	ConnectionsPerSecond  int
+	ConnectionsPerAddress int // open at once
+	MessagesPerSecond     int // of one session
+	LineBytes             int
+	LoginFailures         int // of one address within 5 minutes
+	AccountCreations      int // of one address within 10 minutes
+}
+
+// Portal is the process that holds the connections.
+type Portal struct {
+	Strict bool // a service or plugin that fails at the start ends the Portal
+}
+
+// Server is the process that plays the game.
+type Server struct {
+	Hang time.Duration // a loop that does not answer for so long is killed; 0 is never
+	Slow time.Duration // a command that takes longer is logged; 0 is never
+}
+
+// Log is what is logged.
+type Log struct {
+	Level slog.Level
+}

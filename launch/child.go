@@ -1,0 +1,218 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"mudlark.dev/config"
+	"mudlark.dev/link"
+	"mudlark.dev/portal"
+)
+
+// A starter builds and starts the Servers of a Portal: it is its
+// portal.Starter.
+type starter struct {
+	dir  folder
+	exe  string   // this program
+	args []string // what a Server is started with, beside its mode
+	load func() (*config.Config, error)
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	built string // the binary of the last build; "" means this program's file
+	last  *process
+}
+
+var _ portal.Starter = (*starter)(nil)
+
+// Build makes the binary for the next Server, as the configuration says. A
+// broken configuration is an error here, while the old Server plays on.
+func (s *starter) Build(ctx context.Context) error {
+	conf, err := s.load()
+	if err != nil {
+		return withHint(err, "%s", hintGoesOn)
+	}
+	module, err := hasModule(s.dir)
+	if err != nil {
+		return err
+	}
+	path := ""
+	start := time.Now()
+	switch words := conf.Reload.Build; {
+	case !conf.Reload.BuildSet && module:
+		path, err = goBuild(ctx, s.dir)
+	case len(words) > 0:
+		err = runBuild(ctx, s.dir, words[0], words[1:]...)
+	default:
+		s.setBuilt("")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Info("game built", "file", path, "took", time.Since(start).Round(time.Millisecond))
+	s.setBuilt(path)
+	return nil
+}
+
+func (s *starter) setBuilt(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.built = path
+}
+
+// binary is the file that the next Server runs.
+func (s *starter) binary() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.built != "" {
+		return s.built
+	}
+	// The file may have been replaced, which is how a deployed game is
+	// reloaded, or be gone, as after "go run".
+	if _, err := os.Stat(s.exe); errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "linux" {
+		return selfExe
+	}
+	return s.exe
+}
+
+// selfExe is this program on Linux (proc(5)), also when its file is gone.
+const selfExe = "/proc/self/exe"
+
+// Start starts a Server. ctx bounds the start and not the process.
+func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("start server: %w", context.Cause(ctx))
+	}
+	out, err := openLog(s.dir.serverLog())
+	if err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	defer out.Close()
+	fi, err := out.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("start server: log: %w", err)
+	}
+	// The Server holds the end to read of a pipe that nobody writes to: when it
+	// ends, this process is gone, however it went.
+	lifeline, ours, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	defer lifeline.Close()
+
+	cmd := exec.Command(s.binary(), append(s.args, "--mode", mode.String())...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Dir = string(s.dir)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.ExtraFiles = []*os.File{lifeline} // becomes lifelineFD
+	// A group of its own: Ctrl-C in the terminal is for the Portal alone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	p := &process{cmd: cmd, lifeline: ours, started: time.Now(), log: s.dir.serverLog(), offset: fi.Size(), done: make(chan struct{})}
+	go p.wait()
+	s.mu.Lock()
+	s.last = p
+	s.mu.Unlock()
+	return p, nil
+}
+
+// started reports when the Server with this process ID was started.
+func (s *starter) started(pid int) (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil || s.last.PID() != pid {
+		return time.Time{}, false
+	}
+	return s.last.started, true
+}
+
+// kill ends the Server that was started last, without any ceremony.
+func (s *starter) kill() {
+	s.mu.Lock()
+	p := s.last
+	s.mu.Unlock()
+	if p != nil {
+		p.Kill()
+	}
+}
+
+// lifelineFD is the first of exec.Cmd.ExtraFiles in the child.
+const lifelineFD = 3
+
+// A process is a Server that was started: a portal.Process.
+type process struct {
+	cmd      *exec.Cmd
+	lifeline *os.File
+	started  time.Time
+	log      string // the Server's log, and where its part begins
+	offset   int64
+
+	done chan struct{}
+	exit portal.Exit // set before done is closed
+	byUs atomic.Bool // it was sent a signal
+}
+
+var _ portal.Process = (*process)(nil)
+
+// wait takes the end of the process. It lives as long as that.
+func (p *process) wait() {
+	err := p.cmd.Wait()
+	p.lifeline.Close()
+	p.exit = portal.Exit{Code: -1, Text: lastWords(tail(p.log, p.offset)), ByUs: p.byUs.Load()}
+	switch st := p.cmd.ProcessState; {
+	case st == nil: // it could not be waited for
+		p.exit.Text = err.Error()
+	default:
+		p.exit.Code = st.ExitCode()
+		if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			p.exit.Signal = ws.Signal().String()
+		}
+	}
+	close(p.done)
+}
+
+// PID implements portal.Process.
+func (p *process) PID() int { return p.cmd.Process.Pid }
+
+// Done implements portal.Process.
+func (p *process) Done() <-chan struct{} { return p.done }
+
+// Exit implements portal.Process.
+func (p *process) Exit() portal.Exit {
+	<-p.done
+	return p.exit
+}
+
+// Dump has the Server write the stacks of its goroutines to its log; it ends
+// by that.
+func (p *process) Dump() error { return p.signal(syscall.SIGQUIT) }
+
+// Kill ends the Server at once.
+func (p *process) Kill() error { return p.signal(syscall.SIGKILL) }
+
+func (p *process) signal(sig syscall.Signal) error {
+	// os.Process knows when the process was waited for, and signals no other
+	// that has got its number.
+	p.byUs.Store(true)
+	switch err := p.cmd.Process.Signal(sig); {
+	case errors.Is(err, os.ErrProcessDone):
+		return nil
+	case err != nil:
+		return fmt.Errorf("signal %v to server %d: %w", sig, p.PID(), err)
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+// Package launch turns a game into a program. A game's main is
+//
+//	func main() { launch.Main(mygame.Game()) }
+//
+// and the program that this makes is the Portal, the Server, and the command
+// line with which they are started, watched and stopped:
+//
+//	run      the game in the foreground: the Portal, with its Server as a child
+//	demo     the same in a folder of its own, to try the game
+//	reload   replace the Server; the players stay connected
+//	reset    the same, as if it had been stopped and started
+//	stop     end both
+//	status   what runs, for people or as JSON
+//
+// A game runs in a folder, which --dir names and which is the current one
+// otherwise. --set key=value stands for a line of its mudlark.toml. Both can be
+// given before and after the command.
+//
+// # Exit codes
+//
+// 0 is success, an orderly end by Ctrl-C included. 1 is failure: a broken
+// configuration, a folder in which the game runs already, a game that does not
+// run, a reload that does not build. 2 is wrong use: an unknown command or
+// flag, an argument too many. Errors are written to the standard error output
+// as lines that begin with "error:", followed by one with "hint:" if there is
+// something to be done.
+//
+// # Processes
+//
+// The Portal holds run/lock in the game's folder for as long as it lives, so
+// that one folder has one game. It starts the Server from the same program or
+// from what a reload has built, in a process group of its own: a Ctrl-C in the
+// terminal reaches the Portal alone, which then stops both in order. The first
+// SIGINT, SIGTERM or SIGHUP does that (SIGHUP not under nohup); a second SIGINT
+// kills both at once, and the exit code is 1. The Server
+// inherits a pipe that ends with the Portal, however that ends, and then
+// commits and ends too. It holds run/server.lock, so that the Server of a
+// Portal that was started anew waits for the end of the one before.
+package launch

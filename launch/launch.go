@@ -1,0 +1,224 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mudlark.dev/portal"
+	"mudlark.dev/server"
+)
+
+// A Game is all that a game's author supplies.
+type Game struct {
+	server.Game // what the Server plays
+
+	Plugins []portal.Plugin // what the Portal starts beside the configured services, in this order
+}
+
+// Stdio is where a command writes. A nil field discards.
+type Stdio struct {
+	Out io.Writer // what was asked for
+	Err io.Writer // errors and hints
+}
+
+// Main runs the command that the program's arguments name, and ends the
+// program with its exit code. It takes over the signals that end a program, so
+// it belongs at the end of main.
+func Main(game Game) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	kill := make(chan struct{})
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup wants it ignored
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go func() {
+		cancel(fmt.Errorf("%w by signal: %v", errInterrupted, <-signals))
+		for sig := range signals {
+			// Service managers repeat the other ones; a person at a keyboard
+			// who presses Ctrl-C again has waited long enough.
+			if sig == syscall.SIGINT {
+				close(kill)
+				return
+			}
+		}
+	}()
+	a := newApp(game, Stdio{Out: os.Stdout, Err: os.Stderr}, kill)
+	os.Exit(a.execute(ctx, os.Args[1:]))
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// Run is Main without the process around it: it runs the command that args
+// name and returns its exit code. The end of ctx is what the first signal is to
+// Main. What it starts is ended when it returns. A Server is started by running
+// this program's file again with a command line that Main, or Run with all of
+// the program's arguments, understands.
+func Run(ctx context.Context, game Game, args []string, stdio Stdio) int {
+	a := newApp(game, stdio, nil)
+	code := a.execute(ctx, args)
+	for _, f := range a.atEnd {
+		f()
+	}
+	return code
+}
+
+// An app is one run of the command line.
+type app struct {
+	game Game
+	out  io.Writer
+	err  io.Writer
+	kill <-chan struct{} // closed when all is to end at once; nil never
+	name string          // of the program, for people to type
+
+	dir   string   // --dir
+	dirOK bool     // it was given
+	set   []string // --set
+
+	atEnd []func() // left to the end of the process, or to Run
+}
+
+func newApp(game Game, stdio Stdio, kill <-chan struct{}) *app {
+	if game.Name == "" {
+		game.Name = "Mudlark"
+	}
+	a := &app{game: game, out: stdio.Out, err: stdio.Err, kill: kill, name: programName()}
+	if a.out == nil {
+		a.out = io.Discard
+	}
+	if a.err == nil {
+		a.err = io.Discard
+	}
+	return a
+}
+
+// execute runs the command in args and reports its error.
+func (a *app) execute(ctx context.Context, args []string) int {
+	root := a.command()
+	root.SetArgs(append([]string{}, args...)) // cobra takes os.Args for nil
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errShown) {
+		printError(a.err, err)
+	}
+	return exitCode(err)
+}
+
+// errShown is returned when there is nothing more to say.
+var errShown = errors.New("shown")
+
+// command returns the tree of commands.
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           a.name,
+		Short:         a.game.Name + ": a text game for many players",
+		Version:       a.game.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				cmd.SetOut(a.err)
+				if err := cmd.Help(); err != nil {
+					return err
+				}
+				return &usageError{err: errShown}
+			}
+			hint := fmt.Sprintf("%s help lists the commands", a.name)
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return &usageError{err: fmt.Errorf("unknown command %q", args[0]), hint: hint}
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err: err, hint: fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath())}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.dir, "dir", ".", "the game's `folder`")
+	flags.StringArrayVar(&a.set, "set", nil, "a setting, as `key=value`; may be repeated")
+
+	leaf := func(use, short string, run func(cmd *cobra.Command) error) *cobra.Command {
+		cmd := &cobra.Command{
+			Use:   use,
+			Short: short,
+			Args: func(cmd *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return nil
+				}
+				return &usageError{
+					err:  fmt.Errorf("%s takes no argument, but got %q", use, args[0]),
+					hint: fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath()),
+				}
+			},
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				a.dirOK = cmd.Flags().Changed("dir")
+				if err := checkSet(a.set); err != nil {
+					return err
+				}
+				return run(cmd)
+			},
+		}
+		root.AddCommand(cmd)
+		return cmd
+	}
+
+	leaf("run", "Run the game in the foreground", func(cmd *cobra.Command) error {
+		return a.runGame(cmd.Context(), false)
+	})
+	leaf("demo", "Run the game in a folder of its own, to try it", func(cmd *cobra.Command) error {
+		return a.runGame(cmd.Context(), true)
+	})
+
+	var reason string
+	reload := leaf("reload", "Replace the Server; the players stay connected", func(cmd *cobra.Command) error {
+		return a.restart(cmd.Context(), opReload, reason)
+	})
+	reset := leaf("reset", "Replace the Server as if it had been stopped and started; the players stay connected", func(cmd *cobra.Command) error {
+		return a.restart(cmd.Context(), opReset, reason)
+	})
+	stop := leaf("stop", "Stop the game", func(cmd *cobra.Command) error {
+		return a.stop(cmd.Context(), reason)
+	})
+	for _, cmd := range []*cobra.Command{reload, reset, stop} {
+		cmd.Flags().StringVar(&reason, "reason", "", "why, for the log and the `text` that players see")
+	}
+
+	var asJSON bool
+	stat := leaf("status", "Show what runs", func(cmd *cobra.Command) error {
+		return a.status(cmd.Context(), asJSON)
+	})
+	stat.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
+
+	var child childFlags
+	srv := leaf("server", "The Server; its Portal starts it", func(cmd *cobra.Command) error {
+		return a.runServer(cmd.Context(), child)
+	})
+	srv.Hidden = true
+	srv.Flags().StringVar(&child.mode, "mode", "cold", "why it starts")
+	srv.Flags().BoolVar(&child.lifeline, "lifeline", false, "file descriptor 3 ends with the Portal")
+	srv.Flags().BoolVar(&child.demo, "demo", false, "this is a demo")
+	return root
+}
+
+// checkSet reports a --set that is no setting. What the keys and values are
+// worth is for package config to say.
+func checkSet(set []string) error {
+	for _, s := range set {
+		if key, _, ok := strings.Cut(s, "="); !ok || key == "" {
+			return &usageError{err: fmt.Errorf("--set %q is not of the form key=value", s), hint: "for example: --set telnet.listen=127.0.0.1:4000"}
+		}
+	}
+	return nil
+}

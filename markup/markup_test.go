@@ -1,0 +1,328 @@
+package markup_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"mudlark.dev/markup"
+)
+
+func TestAppend(t *testing.T) {
+	for _, tc := range []struct {
+		name, in, ansi, plain string
+	}{
+		{"empty", "", "", ""},
+		{"no tags", "a lark", "a lark", "a lark"},
+		{"bright colours", "|rr|gg|yy|bb|mm|cc|ww|xx",
+			"\x1b[1;31mr\x1b[32mg\x1b[33my\x1b[34mb\x1b[35mm\x1b[36mc\x1b[37mw\x1b[30mx\x1b[0m", "rgybmcwx"},
+		{"normal colours", "|RR|GG|YY|BB|MM|CC|WW|XX",
+			"\x1b[31mR\x1b[32mG\x1b[33mY\x1b[34mB\x1b[35mM\x1b[36mC\x1b[37mW\x1b[30mX\x1b[0m", "RGYBMCWX"},
+		{"backgrounds", "|[RR|[GG|[YY|[BB|[MM|[CC|[WW|[XX",
+			"\x1b[41mR\x1b[42mG\x1b[43mY\x1b[44mB\x1b[45mM\x1b[46mC\x1b[47mW\x1b[40mX\x1b[0m", "RGYBMCWX"},
+		{"bright backgrounds", "|[rr|[gg|[yy|[bb|[mm|[cc|[ww|[xx",
+			"\x1b[101mr\x1b[102mg\x1b[103my\x1b[104mb\x1b[105mm\x1b[106mc\x1b[107mw\x1b[100mx\x1b[0m", "rgybmcwx"},
+		{"colour alone, bright", "|ra|!Gb|!Xc", "\x1b[1;31ma\x1b[32mb\x1b[30mc\x1b[0m", "abc"},
+		{"colour alone, normal", "|Ra|!Gb", "\x1b[31ma\x1b[32mb\x1b[0m", "ab"},
+		{"bright on and off", "|ha|Gb|hc|Hd", "\x1b[1ma\x1b[0;32mb\x1b[1mc\x1b[0;32md\x1b[0m", "abcd"},
+		{"formats on", "|ua|ib|sc|*d|^e", "\x1b[4ma\x1b[3mb\x1b[9mc\x1b[7md\x1b[5me\x1b[0m", "abcde"},
+		{"formats off", "|u|i|s|ra|Ub|Ic|Sd", "\x1b[1;3;4;9;31ma\x1b[0;1;3;9;31mb\x1b[0;1;9;31mc\x1b[0;1;31md\x1b[0m", "abcd"},
+		{"all at once", "|h|i|u|^|*|s|!R|[ra", "\x1b[1;3;4;5;7;9;31;101ma\x1b[0m", "a"},
+		{"reset", "|ra|nb", "\x1b[1;31ma\x1b[0mb", "ab"},
+		{"reset at the end", "|ra|n", "\x1b[1;31ma\x1b[0m", "a"},
+		{"spacing", "a|/b|-c|_d|>e", "a\nb\tc d    e", "a\nb\tc d    e"},
+		{"bar", "a||b", "a|b", "a|b"},
+		{"bar before a tag's letter", "||r|||rx", "|r|\x1b[1;31mx\x1b[0m", "|r|x"},
+		{"bar at the end", "a|", "a|", "a|"},
+		{"bar at the end in colour", "|ga|", "\x1b[1;32ma|\x1b[0m", "a|"},
+
+		{"tags that are none", "|z |é |1 |[ |[z |! |!r |!z |", "|z |é |1 |[ |[z |! |!r |!z |", "|z |é |1 |[ |[z |! |!r |!z |"},
+		{"half a tag at the end", "a|[", "a|[", "a|["},
+		{"tag after a bar that is none", "|z|ra", "|z\x1b[1;31ma\x1b[0m", "|za"},
+		{"later tags stand", "|500a |=ab |#ff0000c |lcgo|ltGo|le", "|500a |=ab |#ff0000c |lcgo|ltGo|le", "|500a |=ab |#ff0000c |lcgo|ltGo|le"},
+		{"a bar and a dropped character are no tag", "|\x01r", "|r", "|r"},
+
+		{"repeated", "|ra|rb|n|rc", "\x1b[1;31mabc\x1b[0m", "abc"},
+		{"without characters", "|r|n|g|u|U|n", "", ""},
+		{"only the last counts", "|r|g|b|[Wa", "\x1b[1;34;47ma\x1b[0m", "a"},
+		{"there and back", "|ua|U|ub", "\x1b[4mab\x1b[0m", "ab"},
+
+		{"newline in colour", "|ra|nb\n|rc|n\n|rd", "\x1b[1;31ma\x1b[0mb\n\x1b[1;31mc\nd\x1b[0m", "ab\nc\nd"},
+		{"background ends before the line", "|[Ra|n\n|gb", "\x1b[41ma\x1b[0m\n\x1b[1;32mb\x1b[0m", "a\nb"},
+		{"inverse ends before the line", "|*a|n|/b", "\x1b[7ma\x1b[0m\nb", "a\nb"},
+		{"background over lines", "|[Ra|/b", "\x1b[41ma\nb\x1b[0m", "a\nb"},
+		{"coloured newline alone", "|[R\n", "\n", "\n"},
+
+		{"escape", "\x1b[31mred\x1b]0;title\x07", "[31mred]0;title", "[31mred]0;title"},
+		{"control characters", "a\x00\b\r\n\tb\x7fc", "a\n\tbc", "a\n\tbc"},
+		{"C1", "a\u0080\u009b31m\u009fb", "a31mb", "a31mb"},
+		{"not UTF-8", "a\xff\x9bb\xe2\x82", "a\uFFFDb\uFFFD", "a\uFFFDb\uFFFD"},
+		{"UTF-8", "|gé日本\u00a0\U0001f426\uFFFD", "\x1b[1;32mé日本\u00a0\U0001f426\uFFFD\x1b[0m", "é日本\u00a0\U0001f426\uFFFD"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := string(markup.Append([]byte(">"), tc.in, markup.ANSI16)); got != ">"+tc.ansi {
+				t.Errorf("Append(%q, ANSI16) = %q\nwant %q", tc.in, got, ">"+tc.ansi)
+			}
+			if got := string(markup.Append([]byte(">"), tc.in, markup.Plain)); got != ">"+tc.plain {
+				t.Errorf("Append(%q, Plain) = %q\nwant %q", tc.in, got, ">"+tc.plain)
+			}
+			if got := markup.Strip(tc.in); got != tc.plain {
+				t.Errorf("Strip(%q) = %q, want %q", tc.in, got, tc.plain)
+			}
+		})
+	}
+}
+
+func TestEscape(t *testing.T) {
+	for _, tc := range []struct{ name, in, want, seen string }{
+		{"empty", "", "", ""},
+		{"nothing to do", "hello, é\n\tworld", "hello, é\n\tworld", "hello, é\n\tworld"},
+		{"tags", "|rred|n ||", "||rred||n ||||", "|rred|n ||"},
+		{"bar at the end", "x|", "x||", "x|"},
+		{"control characters", "a\x1b[1m\r\x7f\u009bb", "a[1mb", "a[1mb"},
+		{"dropped between a bar and a letter", "|\x00r", "||r", "|r"},
+		{"directions", "a\u202eb\u2066c\u2069d\u202ae", "abcde", "abcde"},
+		{"direction alone", "\u202e", "", ""},
+		{"marks stay", "\u200f\u200d\u2065\u206a\u202f", "\u200f\u200d\u2065\u206a\u202f", "\u200f\u200d\u2065\u206a\u202f"},
+		{"not UTF-8", "|\xff\xfe|", "||\uFFFD||", "|\uFFFD|"},
+		{"direction cut off", "a\xe2\x80", "a\uFFFD", "a\uFFFD"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := markup.Escape(tc.in)
+			if got != tc.want {
+				t.Errorf("Escape(%q) = %q, want %q", tc.in, got, tc.want)
+			}
+			if got := markup.Strip(got); got != tc.seen {
+				t.Errorf("Strip(Escape(%q)) = %q, want %q", tc.in, got, tc.seen)
+			}
+		})
+	}
+}
+
+func TestAppendRaw(t *testing.T) {
+	in := "|rred|n || a\x1b[1m\n\tb\r\u009bc\xff\xfe\u202ed"
+	want := ">|rred|n || a[1m\n\tbc\uFFFD\u202ed"
+	if got := string(markup.AppendRaw([]byte(">"), in)); got != want {
+		t.Errorf("AppendRaw(%q) = %q, want %q", in, got, want)
+	}
+}
+
+func TestUntouchedTextDoesNotAllocate(t *testing.T) {
+	text := "You see a lark, rising from the reeds.\nIt sings: é."
+	dst := make([]byte, 0, 1024)
+	if n := testing.AllocsPerRun(100, func() {
+		markup.Strip(text)
+		markup.Escape(text)
+		dst = markup.Append(dst[:0], "|g"+text[:0], markup.ANSI16)
+		dst = markup.Append(dst[:0], text, markup.ANSI16)
+		dst = markup.AppendRaw(dst[:0], text)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+var sgr = regexp.MustCompile("\x1b\\[([0-9]+(?:;[0-9]+)*)m")
+
+// A cell is a character in the style in which a terminal shows it.
+type cell struct {
+	r     rune
+	style string
+}
+
+// A terminal shows what Append wrote.
+type terminal struct {
+	formats [10]bool
+	fore    string
+	back    string
+}
+
+func (s *terminal) style() string { return fmt.Sprint(s.formats, s.fore, s.back) }
+
+func (s *terminal) code(code string) {
+	switch {
+	case code == "0":
+		*s = terminal{}
+	case len(code) == 1:
+		s.formats[code[0]-'0'] = true
+	case code[0] == '3':
+		s.fore = code
+	default:
+		s.back = code
+	}
+}
+
+// display returns the cells that out shows. It fails the test for a sequence
+// that changes nothing and for a style that is left on.
+func display(t *testing.T, out string) []cell {
+	t.Helper()
+	var cells []cell
+	var s terminal
+	for out != "" {
+		if m := sgr.FindStringSubmatchIndex(out); m != nil && m[0] == 0 {
+			before := s.style()
+			for code := range strings.SplitSeq(out[m[2]:m[3]], ";") {
+				s.code(code)
+			}
+			if s.style() == before {
+				t.Fatalf("%q changes nothing", out[:m[1]])
+			}
+			out = out[m[1]:]
+			if strings.HasPrefix(out, "\x1b") {
+				t.Fatalf("two sequences in a row before %q", out)
+			}
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(out)
+		cells = append(cells, cell{r, s.style()})
+		out = out[n:]
+	}
+	if s != (terminal{}) {
+		t.Fatalf("the style %s is left on", s.style())
+	}
+	return cells
+}
+
+var tags = regexp.MustCompile(`^\|(?:[|/_>nhHuUiIsS*^rgybmcwxRGYBMCWX-]|\[[rgybmcwxRGYBMCWX]|![RGYBMCWX])`)
+
+// expect returns the cells that text asks for, by a reading of the table of tags
+// that has nothing in common with the package: one expression, one tag at a time.
+func expect(text string) []cell {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	var cells []cell
+	var s terminal
+	put := func(text string) {
+		for _, r := range text {
+			if r == '\n' || r == '\t' || r >= 0x20 && r < 0x7f || r >= 0xa0 {
+				cells = append(cells, cell{r, s.style()})
+			}
+		}
+	}
+	for text != "" {
+		tag := tags.FindString(text)
+		if tag == "" {
+			_, n := utf8.DecodeRuneInString(text)
+			put(text[:n])
+			text = text[n:]
+			continue
+		}
+		text = text[len(tag):]
+		last := tag[len(tag)-1]
+		colour := fmt.Sprint(strings.IndexByte("xrgybmcw", last|0x20))
+		small := last >= 'a'
+		switch {
+		case len(tag) == 3 && tag[1] == '[':
+			s.back = map[bool]string{false: "4", true: "10"}[small] + colour
+		case len(tag) == 3:
+			s.fore = "3" + colour
+		case strings.IndexByte("|/-_>", last) >= 0:
+			put(map[byte]string{'|': "|", '/': "\n", '-': "\t", '_': " ", '>': "    "}[last])
+		case last == 'n':
+			s = terminal{}
+		case last == '*':
+			s.formats[7] = true
+		case last == '^':
+			s.formats[5] = true
+		case strings.IndexByte("huis", last|0x20) >= 0:
+			s.formats[map[byte]int{'h': 1, 'i': 3, 'u': 4, 's': 9}[last|0x20]] = small
+		default:
+			s.fore, s.formats[1] = "3"+colour, small
+		}
+	}
+	return cells
+}
+
+func FuzzAppend(f *testing.F) {
+	for _, s := range []string{
+		"|rred|n |[Gon green|/|u|i|s|*|^|h all |H|U|I|S some", "|| ||| |[ |! |[z |é |!r |!R",
+		"\x1b[31m \u009b \x00 \r\n\t\x7f \xff\xfe", "|-|_|>|/", "|500|=a|#ff0000|lcgo|ltGo|le", "\u202e|r\u2066",
+		"|[Ra|n\n|*b|n|/|[rc|n\n|[w|Xd",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		out := string(markup.Append(nil, text, markup.ANSI16))
+		if len(out) > 12*len(text) {
+			t.Errorf("%d bytes became %d", len(text), len(out))
+		}
+		plain := sgr.ReplaceAllString(out, "")
+		if strings.ContainsFunc(plain, func(r rune) bool {
+			return r < 0x20 && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0
+		}) {
+			t.Errorf("control characters in %q", out)
+		}
+		if !utf8.ValidString(out) {
+			t.Errorf("%q is not UTF-8", out)
+		}
+		if got := markup.Strip(text); got != plain {
+			t.Errorf("Strip = %q, Append without its sequences %q", got, plain)
+		}
+
+		got, want := display(t, out), expect(text)
+		if len(got) != len(want) {
+			t.Fatalf("%q shows %d characters, want %d", out, len(got), len(want))
+		}
+		for i := range got {
+			if got[i].r == '\n' && want[i].r == '\n' {
+				continue // whose style nobody sees
+			}
+			if got[i] != want[i] {
+				t.Fatalf("%q shows character %d as %q, want %q", out, i, got[i], want[i])
+			}
+		}
+
+		escaped := markup.Escape(text)
+		raw := string(markup.AppendRaw(nil, text))
+		clean := strings.Map(func(r rune) rune {
+			if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+				return -1
+			}
+			return r
+		}, raw)
+		if got := markup.Strip(escaped); got != clean {
+			t.Errorf("Strip(Escape(%q)) = %q, want %q", text, got, clean)
+		}
+		if got := string(markup.Append(nil, escaped, markup.ANSI16)); got != clean {
+			t.Errorf("Append(Escape(%q)) = %q, want %q", text, got, clean)
+		}
+		if got := markup.Strip(markup.Escape(clean)); got != clean {
+			t.Errorf("Strip(Escape(%q)) = %q: clean text does not stand", clean, got)
+		}
+	})
+}
+
+func Benchmark(b *testing.B) {
+	plain := strings.Repeat("The tide is out and the mudflats shine. ", 10)
+	for _, bm := range []struct{ name, text string }{
+		{"ascii", plain},
+		{"coloured", strings.ReplaceAll(plain, "mudflats", "|cmudflats|n")},
+		{"unicode", strings.ReplaceAll(plain, "mudflats", "Wattenmeer – 干潟 –")},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.SetBytes(int64(len(bm.text)))
+			b.ReportAllocs()
+			var dst []byte
+			for b.Loop() {
+				dst = markup.Append(dst[:0], bm.text, markup.ANSI16)
+			}
+		})
+	}
+	b.Run("escape", func(b *testing.B) {
+		b.SetBytes(int64(len(plain)))
+		b.ReportAllocs()
+		for b.Loop() {
+			markup.Escape(plain)
+		}
+	})
+}
+
+func ExampleAppend() {
+	said := "|rfire|n!" // typed by a player
+	text := "|cAda|n says: " + markup.Escape(said)
+	fmt.Printf("%q\n", markup.Append(nil, text, markup.ANSI16))
+	fmt.Printf("%q\n", markup.Append(nil, text, markup.Plain))
+	// Output:
+	// "\x1b[1;36mAda\x1b[0m says: |rfire|n!"
+	// "Ada says: |rfire|n!"
+}

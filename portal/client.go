@@ -1,0 +1,187 @@
+package portal
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// A Client is what a protocol supplies for each connection: it encodes what the
+// game says for the client at the other end, and the Portal writes it.
+//
+// The Append methods append the encoded form to dst and return the result, as
+// append does. They do not write, do not block, keep nothing of their
+// arguments, and their result depends on nothing but these, so that one
+// encoding serves every client of the same type and protocol whose caps are
+// equal. What they return beside an error is not used; the error is logged.
+//
+// Write must not block either, and owns nothing of what it is given. A *Conn
+// does so, and what stacks on one.
+//
+// None of these methods, nor those of the optional interfaces, may call the
+// Session.
+type Client interface {
+	io.Writer
+
+	// AppendText encodes one text, marked up unless o says otherwise.
+	AppendText(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error)
+
+	// AppendDefault encodes a message that has no encoder of its own.
+	AppendDefault(dst []byte, m message.Message, caps session.Caps, o message.Options) ([]byte, error)
+
+	// Close tells the client the reason if it can, and ends the connection. It
+	// does not block: see Conn.CloseAfterFlush. It is called once, from any
+	// goroutine, also when the client has left already.
+	Close(reason string) error
+}
+
+// An OutputFunc encodes messages of one name. What is said of the Append
+// methods of Client holds for it.
+type OutputFunc func(dst []byte, m message.Message, caps session.Caps, o message.Options) ([]byte, error)
+
+// A Prompter is a Client that shows prompts otherwise than texts.
+type Prompter interface {
+	AppendPrompt(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error)
+}
+
+// A LoginObserver is a Client that is told who plays at its session, each time
+// that changes. Empty names mean nobody. The call must not block.
+type LoginObserver interface {
+	AtLogin(account, puppet string)
+}
+
+// An OutputFuncer is a Client with encoders for messages by name. It is asked
+// once for each type of client and protocol. Names are compared in lower case;
+// encoders named "text" and "prompt" are not used, as those have methods.
+type OutputFuncer interface {
+	OutputFuncs() map[string]OutputFunc
+}
+
+// An Asker is a Client for which questions are more than prompts, such as one
+// that stops showing what is typed. Its methods may depend on the client's
+// state. They are called in the order of what is written, one at a time.
+type Asker interface {
+	// AppendQuestion encodes the prompt of a question. From then on, if hidden,
+	// what is typed must not be shown.
+	AppendQuestion(dst []byte, prompt string, hidden bool, caps session.Caps) ([]byte, error)
+
+	// AppendAnswered encodes the end of hiding: the answer was taken, or the
+	// question closed. It follows each hidden AppendQuestion, unless another
+	// question comes first that is hidden as well.
+	AppendAnswered(dst []byte) []byte
+}
+
+// A Queuer is a Client that tells how much of what was written to it has not
+// been taken yet. A *Conn is one, and so is a Client that embeds it. For one
+// that is not, the Conn of Connect's context is asked. Without either, what was
+// written counts as taken, and the game does not slow down for that client.
+type Queuer interface {
+	// Queued returns how many bytes are waiting.
+	Queued() int
+	// OnDrained has f called, from any goroutine and without a lock held, each
+	// time nothing waits any more. It replaces the f before.
+	OnDrained(f func())
+}
+
+var _ Queuer = (*Conn)(nil)
+
+// A kind is what clients of one type and protocol have in common.
+type kind struct {
+	protocol string
+	funcs    map[string]OutputFunc
+}
+
+type kindKey struct {
+	client   reflect.Type
+	protocol string
+}
+
+// kindOf returns the kind of c, which is made at the first of them.
+func (p *Portal) kindOf(c Client, protocol string) *kind {
+	key := kindKey{reflect.TypeOf(c), protocol}
+	p.mu.Lock()
+	k := p.kinds[key]
+	p.mu.Unlock()
+	if k != nil {
+		return k
+	}
+	k = &kind{protocol: protocol, funcs: make(map[string]OutputFunc)}
+	if o, ok := c.(OutputFuncer); ok {
+		for name, f := range o.OutputFuncs() {
+			if f != nil {
+				k.funcs[message.CanonicalName(name)] = f
+			}
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first := p.kinds[key]; first != nil {
+		return first
+	}
+	p.kinds[key] = k
+	return k
+}
+
+// encode appends the encoded form of m to dst. A panic of the encoder is an
+// error with its stack.
+func (k *kind) encode(dst []byte, c Client, m message.Message, caps session.Caps, o message.Options) (out []byte, err error) {
+	defer recoverTo(&err)
+	switch name := message.CanonicalName(m.Name); name {
+	case "text":
+		text, _ := m.ArgText(0)
+		return c.AppendText(dst, text, caps, o)
+	case "prompt":
+		text, _ := m.ArgText(0)
+		return appendPrompt(dst, c, text, caps, o)
+	default:
+		if f := k.funcs[name]; f != nil {
+			return f(dst, m, caps, o)
+		}
+		return c.AppendDefault(dst, m, caps, o)
+	}
+}
+
+func appendPrompt(dst []byte, c Client, text string, caps session.Caps, o message.Options) ([]byte, error) {
+	if pr, ok := c.(Prompter); ok {
+		return pr.AppendPrompt(dst, text, caps, o)
+	}
+	return c.AppendText(dst, text, caps, o)
+}
+
+// encodeQuestion is encode for a question's prompt.
+func encodeQuestion(dst []byte, c Client, prompt string, hidden bool, caps session.Caps) (out []byte, err error) {
+	defer recoverTo(&err)
+	if a, ok := c.(Asker); ok {
+		return a.AppendQuestion(dst, prompt, hidden, caps)
+	}
+	if prompt == "" {
+		return dst, nil
+	}
+	return appendPrompt(dst, c, prompt, caps, message.Options{})
+}
+
+// encodeAnswered is encode for the end of hiding.
+func encodeAnswered(dst []byte, c Client) (out []byte, err error) {
+	defer recoverTo(&err)
+	if a, ok := c.(Asker); ok {
+		return a.AppendAnswered(dst), nil
+	}
+	return dst, nil
+}
+
+// A panicError is a panic of foreign code.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// Unwrap returns the value if it is an error.
+func (e *panicError) Unwrap() error {
+	err, _ := e.value.(error)
+	return err
+}

@@ -1,0 +1,272 @@
+package portal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// lingerTime is how long a connection that was told goodbye may stay open
+	// for its client to read that. Closing at once would send a reset if the
+	// client has typed in between, and that may overtake the farewell.
+	lingerTime = 2 * time.Second
+	// writeChunk is the most that one Write of a Conn's writer takes, so that
+	// progress is seen while a slow client takes a long queue.
+	writeChunk = 64 << 10
+	// keepQueue is the largest queue buffer that is kept while it is empty.
+	keepQueue = 4 << 10
+)
+
+// A Conn is a net.Conn whose Write does not block: it gives the socket what it
+// takes at once and keeps the rest in a bounded queue. A goroutine writes the
+// queue, and exists only while there is one. A client that lets more pile up
+// than Limits.OutputBytes, or takes nothing for Limits.WriteStall, is closed
+// with ErrSlowClient as the cause.
+//
+// TLS, SSH and WebSocket stack on it as on any net.Conn. Reads and read
+// deadlines pass through; write deadlines belong to the Conn.
+type Conn struct {
+	net.Conn
+	raw   syscall.RawConn // nil if the connection has no socket: then all goes through the queue
+	bound int             // of the queue; negative: none
+	stall time.Duration   // negative: none
+
+	mu      sync.Mutex
+	queue   []byte // written and not yet taken by the writer
+	flight  int    // bytes that the writer is writing
+	writing bool   // the writer runs
+	ending  bool   // CloseAfterFlush was called: nothing more is taken
+	half    bool   // our direction is closed, the client's is not
+	err     error  // the cause, once closed
+	drained func()
+	timer   *time.Timer // ends a CloseAfterFlush
+	closed  chan struct{}
+	writer  sync.WaitGroup
+
+	sessions []*Session // made on this connection
+}
+
+// connKey is the key of a *Conn in the context of its ServeConn.
+type connKey struct{}
+
+func (c *Conn) addSession(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions = append(c.sessions, s)
+}
+
+func (c *Conn) takeSessions() []*Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.sessions
+	c.sessions = nil
+	return list
+}
+
+// NewConn returns a Conn over c, which it owns from then on, with the bounds of
+// l. Listen does this for its connections.
+func NewConn(c net.Conn, l Limits) *Conn {
+	l = l.withDefaults()
+	nc := &Conn{Conn: c, raw: rawConn(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
+	tuneSocket(c, nc.stall)
+	return nc
+}
+
+// Write implements net.Conn without blocking. It fails once the Conn is closed,
+// with its cause, and after CloseAfterFlush.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0, c.err
+	}
+	if c.ending {
+		return 0, net.ErrClosed
+	}
+	rest := p
+	if !c.writing && c.raw != nil {
+		n, err := writeNow(c.raw, p)
+		if err != nil {
+			c.closeLocked(err)
+			return n, err
+		}
+		rest = p[n:]
+	}
+	if len(rest) == 0 {
+		return len(p), nil
+	}
+	if n := len(c.queue) + c.flight + len(rest); c.bound >= 0 && n > c.bound {
+		c.closeLocked(fmt.Errorf("%w: %d bytes are waiting, the limit is %d", ErrSlowClient, n, c.bound))
+		return 0, c.err
+	}
+	c.queue = append(c.queue, rest...)
+	if !c.writing {
+		c.writing = true
+		c.writer.Go(c.writeQueue)
+	}
+	return len(p), nil
+}
+
+// writeQueue writes the queue until it is empty or the Conn is closed.
+func (c *Conn) writeQueue() {
+	var spare []byte
+	for {
+		c.mu.Lock()
+		c.flight = 0
+		if c.err != nil {
+			c.writing = false
+			c.mu.Unlock()
+			return
+		}
+		if len(c.queue) == 0 {
+			c.writing = false
+			if cap(c.queue) > keepQueue {
+				c.queue = nil
+			}
+			drained := c.drained
+			if c.ending {
+				c.closeWriteLocked()
+			}
+			c.mu.Unlock()
+			if drained != nil {
+				drained()
+			}
+			return
+		}
+		out := c.queue
+		c.queue, c.flight = spare[:0], len(out)
+		c.mu.Unlock()
+		if err := c.writeAll(out); err != nil {
+			c.mu.Lock()
+			c.closeLocked(err)
+			c.mu.Unlock()
+			continue
+		}
+		spare = out
+	}
+}
+
+func (c *Conn) writeAll(out []byte) error {
+	for len(out) > 0 {
+		if c.stall > 0 {
+			c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
+		}
+		n, err := c.Conn.Write(out[:min(len(out), writeChunk)])
+		out = out[n:]
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case n == 0:
+			return fmt.Errorf("%w: no byte within %v", ErrSlowClient, c.stall)
+		}
+		c.mu.Lock()
+		c.flight = len(out)
+		c.mu.Unlock()
+	}
+	if c.stall > 0 {
+		c.Conn.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
+
+// SetDeadline sets the read deadline: Write never waits.
+func (c *Conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing: Write never waits, and the queue has a time
+// limit of its own.
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// Queued implements Queuer.
+func (c *Conn) Queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) + c.flight
+}
+
+// OnDrained implements Queuer.
+func (c *Conn) OnDrained(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drained = f
+}
+
+// CloseAfterFlush closes the Conn once its queue is written, or after timeout.
+// It returns at once, and nothing more can be written. Where the transport can,
+// our direction is closed first and the client has a moment to do the same, so
+// that a farewell is not lost.
+func (c *Conn) CloseAfterFlush(timeout time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || c.ending {
+		return
+	}
+	c.ending = true
+	c.timer = time.AfterFunc(timeout, func() { c.Close() })
+	if !c.writing {
+		c.closeWriteLocked()
+	}
+}
+
+func (c *Conn) closeWriteLocked() {
+	cw, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || c.half || cw.CloseWrite() != nil {
+		c.closeLocked(net.ErrClosed)
+		return
+	}
+	c.half = true
+	c.timer.Reset(lingerTime)
+}
+
+// Close closes the Conn at once; what is queued is lost. It is safe to call
+// more than once.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked(net.ErrClosed)
+	return nil
+}
+
+// Err returns why the Conn was closed: net.ErrClosed after Close,
+// ErrSlowClient, or the error of a write. It is nil while it is open.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *Conn) closeLocked(cause error) {
+	if c.err != nil {
+		return
+	}
+	c.err = cause
+	c.queue = nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	close(c.closed)
+	c.Conn.Close() // a socket's Close wakes its readers and writers and waits for neither
+}
+
+// finish ends a Conn whose protocol has returned: what it wrote last gets out,
+// what the client still sends is read and thrown away, and the writer is waited
+// for. It takes no longer than a few seconds.
+func (c *Conn) finish() {
+	c.CloseAfterFlush(2 * lingerTime)
+	c.Conn.SetReadDeadline(time.Now().Add(2 * lingerTime))
+	io.Copy(io.Discard, c.Conn)
+	c.mu.Lock()
+	writing := c.writing
+	c.mu.Unlock()
+	if writing {
+		<-c.closed
+	}
+	c.Close()
+	c.writer.Wait()
+}

@@ -1,0 +1,164 @@
+package portal
+
+import (
+	"mudlark.dev/link"
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// lineOverhead is what a held message counts beside its text.
+const lineOverhead = 64
+
+type lineKind uint8
+
+const (
+	lineOpen lineKind = iota
+	lineInput
+	lineUpdate
+	lineClose
+)
+
+// A line is an entry of a session's log.
+type line struct {
+	kind     lineKind
+	n        uint64
+	size     int             // lineInput: what it counts against the ring's bytes
+	question link.QuestionID // lineInput
+	message  message.Message // lineInput
+	info     session.Info    // lineUpdate
+	reason   string          // lineClose
+}
+
+func (l *line) frame(i link.Index) link.Frame {
+	switch l.kind {
+	case lineOpen:
+		return &link.Open{Index: i, N: l.n}
+	case lineInput:
+		return &link.Input{Index: i, N: l.n, Question: l.question, Message: l.message}
+	case lineUpdate:
+		return &link.Update{Index: i, N: l.n, Info: l.info}
+	default:
+		return &link.Close{Index: i, N: l.n, Reason: l.reason}
+	}
+}
+
+// A lineLog holds the lines of a session that are not processed, numbered from
+// 1 without gaps. The ring's bounds hold back input alone: of the others there
+// is at most one Open, one Close and one Update at a time.
+type lineLog struct {
+	lines     []line // those above processed, in order
+	last      uint64 // the number of the newest line ever
+	processed uint64
+	inputs    int  // lineInput among lines
+	bytes     int  // their sizes
+	pending   bool // an Update is to follow the one that is not processed
+}
+
+// append numbers l and adds it.
+func (g *lineLog) append(l line) *line {
+	g.last++
+	l.n = g.last
+	if l.kind == lineInput {
+		g.inputs++
+		g.bytes += l.size
+	}
+	g.lines = append(g.lines, l)
+	return &g.lines[len(g.lines)-1]
+}
+
+// room reports whether an input of that size fits. One that is larger than the
+// ring fits an empty one.
+func (g *lineLog) room(size, maxLines, maxBytes int) bool {
+	if g.inputs == 0 {
+		return true
+	}
+	return (maxLines < 0 || g.inputs < maxLines) && (maxBytes < 0 || g.bytes+size <= maxBytes)
+}
+
+// half reports whether the ring is no more than half full.
+func (g *lineLog) half(maxLines, maxBytes int) bool {
+	return (maxLines < 0 || g.inputs <= maxLines/2) && (maxBytes < 0 || g.bytes <= maxBytes/2)
+}
+
+// update returns the Update that is not processed, if there is one.
+func (g *lineLog) update() *line {
+	for i := range g.lines {
+		if g.lines[i].kind == lineUpdate {
+			return &g.lines[i]
+		}
+	}
+	return nil
+}
+
+// stamped reports whether an input in the log carries that question.
+func (g *lineLog) stamped(q link.QuestionID) bool {
+	for i := range g.lines {
+		if g.lines[i].kind == lineInput && g.lines[i].question == q {
+			return true
+		}
+	}
+	return false
+}
+
+// process takes out the lines up to n. It reports whether an input was among
+// them, an update, and the close.
+func (g *lineLog) process(n uint64) (input, update, closed bool) {
+	n = min(n, g.last)
+	if n <= g.processed {
+		return false, false, false
+	}
+	k := int(n - g.processed)
+	for i := range g.lines[:k] {
+		switch l := &g.lines[i]; l.kind {
+		case lineInput:
+			input = true
+			g.inputs--
+			g.bytes -= l.size
+		case lineUpdate:
+			update = true
+		case lineClose:
+			closed = true
+		}
+	}
+	g.processed = n
+	rest := copy(g.lines, g.lines[k:])
+	clear(g.lines[rest:])
+	if g.lines = g.lines[:rest]; rest == 0 && cap(g.lines) > 16 {
+		g.lines = nil // most sessions hold one line at a time
+	}
+	return input, update, closed
+}
+
+// textBytes is what a message counts in the ring: the bytes of the texts in its
+// arguments and keyword arguments, at any depth, keys not counted.
+func textBytes(m message.Message) int {
+	if len(m.Args) == 1 && len(m.Kwargs) == 0 {
+		if s, ok := m.Args[0].(string); ok {
+			return len(s)
+		}
+	}
+	n := 0
+	for _, v := range m.Args {
+		n += valueBytes(v)
+	}
+	for _, v := range m.Kwargs {
+		n += valueBytes(v)
+	}
+	return n
+}
+
+func valueBytes(v any) (n int) {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		for _, e := range v {
+			n += valueBytes(e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			n += valueBytes(e)
+		}
+	}
+	return n
+}

@@ -1,0 +1,392 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"mudlark.dev/link"
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// Config has the settings of a Portal. Listener is required; the zero value of
+// everything else is a working default.
+type Config struct {
+	Name  string // the Portal's name for its Servers, which store it with sessions; "" means "portal"
+	Game  string // the game's name
+	Epoch uint64 // rises with each start of this Portal
+
+	Limits  Limits
+	Strict  bool          // a plugin or service that fails as the Portal starts ends it
+	Hang    time.Duration // a Server that does not answer for this long is dumped, killed and replaced; 0 means 10s, negative never
+	Logger  *slog.Logger  // nil means slog.Default()
+	Plugins []Plugin      // started in this order
+
+	Listener link.Listener // where Servers attach; the Portal closes it
+	Starter  Starter       // starts Servers; nil: they come by themselves
+
+	StartTimeout time.Duration // a Server that is not attached after this long is killed and replaced; 0 means 60s, negative never
+	DrainTimeout time.Duration // a Server that was told to stop and has not ended after this long is killed; 0 means 15s
+
+	// OnStarted, if not nil, is called once when all plugins and services have
+	// tried to start, and before the Server is started.
+	OnStarted func(Status)
+}
+
+const (
+	awayAfter   = 500 * time.Millisecond // players notice nothing of an absence that is shorter
+	flushTime   = 5 * time.Second        // for farewells to get out as the Portal stops
+	maxRequests = 16                     // requests of the Server that are being worked on; more are refused
+)
+
+// A Portal holds the connections of a game's clients. Make one with New, add
+// services, and Run it.
+type Portal struct {
+	cfg        Config
+	log        *slog.Logger
+	super      *supervisor
+	connects   *rate.Limiter // nil: no limit
+	ignored    atomic.Uint64
+	reloading  atomic.Bool
+	requests   chan struct{} // a slot for each that is being worked on
+	shutdown   chan struct{} // closed by the first Shutdown
+	stoppingCh chan struct{} // closed when Run begins to stop
+
+	serviceCtx, connCtx, linkCtx          context.Context // done, in this order, as the Portal stops
+	stopServices, stopConns, stopLinkSide context.CancelFunc
+
+	running sync.WaitGroup // services
+	serving sync.WaitGroup // connections
+	linking sync.WaitGroup // the link's side
+
+	// handshake is held by the link that settles with the Portal; it guards
+	// what is handed from one link's reader to the next one's.
+	handshake sync.Mutex
+	held      []turn // of the link before
+	epoch     uint64 // the highest that was seen
+	peer      string // the Server's name, once one was attached
+
+	telling sync.Mutex // one notice at a time: they reach each player in order
+
+	mu         sync.Mutex
+	ran        bool
+	started    bool // services may start
+	stopping   bool
+	reason     string // of Shutdown
+	owner      string // who is adding services
+	services   []*serviceEntry
+	plugins    []PluginStatus
+	kinds      map[kindKey]*kind
+	sessions   map[session.ID]*Session
+	lastNumber uint64
+	addresses  map[string]int // open connections
+	conns      map[*Conn]struct{}
+	link       *attachment   // the Server's, once it has its seats
+	attached   chan struct{} // closed when link is set; a new one when it is lost
+	everBack   bool          // a Server has been attached
+	away       bool          // no Server takes lines
+	notice     string        // what players are told of it; "" before they are
+	awayTimer  *time.Timer
+	server     ServerStatus
+	lastReload *ReloadStatus
+}
+
+// New checks cfg and returns a Portal that does nothing yet.
+func New(cfg Config) (*Portal, error) {
+	var errs []error
+	if cfg.Listener == nil {
+		errs = append(errs, errors.New("portal: Config.Listener is nil: Servers have nowhere to attach"))
+	}
+	names := make(map[string]bool)
+	for i, pl := range cfg.Plugins {
+		switch {
+		case pl.Name == "":
+			errs = append(errs, fmt.Errorf("portal: plugin %d has no name", i+1))
+		case pl.Start == nil:
+			errs = append(errs, fmt.Errorf("portal: plugin %q has no Start function", pl.Name))
+		case names[pl.Name]:
+			errs = append(errs, fmt.Errorf("portal: there are two plugins %q", pl.Name))
+		}
+		names[pl.Name] = true
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	cfg.Name = cmpOr(cfg.Name, "portal")
+	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.Plugins = slices.Clone(cfg.Plugins)
+	def(&cfg.Hang, 10*time.Second)
+	def(&cfg.StartTimeout, time.Minute)
+	if cfg.DrainTimeout <= 0 {
+		cfg.DrainTimeout = 15 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	p := &Portal{
+		cfg: cfg, log: cfg.Logger,
+		connects:   limiter(cfg.Limits.ConnectionsPerSecond),
+		requests:   make(chan struct{}, maxRequests),
+		shutdown:   make(chan struct{}),
+		stoppingCh: make(chan struct{}),
+		kinds:      make(map[kindKey]*kind),
+		sessions:   make(map[session.ID]*Session),
+		addresses:  make(map[string]int),
+		conns:      make(map[*Conn]struct{}),
+		attached:   make(chan struct{}),
+		server:     ServerStatus{State: StateDown, Since: time.Now()},
+	}
+	p.super = newSupervisor(p)
+	return p, nil
+}
+
+// Limits returns the limits, defaults filled in.
+func (p *Portal) Limits() Limits { return p.cfg.Limits }
+
+// Run starts the plugins, the services and the Server, and runs until ctx is
+// done or Shutdown was called. Then it stops accepting, has the Server stop,
+// says goodbye to the clients, and returns when all has ended: nil after a
+// clean stop. With Strict it returns the error of a plugin or service that
+// cannot be started. It is called once.
+func (p *Portal) Run(ctx context.Context) error {
+	p.mu.Lock()
+	if p.ran {
+		p.mu.Unlock()
+		return errors.New("portal: Run was called before")
+	}
+	p.ran = true
+	// Each part has its own end, so that they can be stopped in order. Values
+	// of ctx are kept, its end is not: Run acts on that.
+	base := context.WithoutCancel(ctx)
+	p.serviceCtx, p.stopServices = context.WithCancel(base)
+	p.connCtx, p.stopConns = context.WithCancel(base)
+	p.linkCtx, p.stopLinkSide = context.WithCancel(base)
+	p.mu.Unlock()
+
+	superCtx, stopSuper := context.WithCancel(base)
+	defer stopSuper()
+	var superDone sync.WaitGroup
+
+	err := p.startPlugins()
+	if err == nil || !p.cfg.Strict {
+		err = errors.Join(err, p.startServices())
+	}
+	if err != nil && p.cfg.Strict {
+		p.Shutdown("")
+	} else {
+		err = nil // each was logged and is in Status
+		if p.cfg.OnStarted != nil {
+			p.cfg.OnStarted(p.Status())
+		}
+		p.goneAway()
+		p.linking.Go(p.acceptLinks)
+		superDone.Go(func() { p.super.run(superCtx) })
+	}
+
+	select {
+	case <-ctx.Done():
+	case <-p.shutdown:
+	}
+	p.mu.Lock()
+	p.stopping = true
+	p.reason = cmpOr(p.reason, textShutdown)
+	reason := p.reason
+	if p.awayTimer != nil {
+		p.awayTimer.Stop()
+	}
+	p.mu.Unlock()
+	close(p.stoppingCh)
+	p.log.Info("portal stopping", "reason", reason)
+
+	p.stopServices()
+	p.running.Wait()
+	stopSuper()
+	superDone.Wait()
+	p.waitLink(flushTime)
+	for _, s := range p.list() {
+		s.Disconnect(reason)
+	}
+	p.waitConns(flushTime)
+	p.stopLinkSide()
+	p.cfg.Listener.Close()
+	p.linking.Wait()
+	p.log.Info("portal stopped")
+	return err
+}
+
+// waitLink waits until all is read that the Server has written, such as what it
+// tells its players as it ends.
+func (p *Portal) waitLink(limit time.Duration) {
+	p.mu.Lock()
+	a := p.link
+	p.mu.Unlock()
+	if a == nil {
+		return
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-a.ended:
+	case <-t.C:
+	}
+}
+
+// waitConns waits for the connections to end, and closes them after a while.
+func (p *Portal) waitConns(limit time.Duration) {
+	t := time.AfterFunc(limit, func() {
+		p.stopConns()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for c := range p.conns {
+			c.Close()
+		}
+	})
+	defer t.Stop()
+	// Those without a session were not told by Disconnect.
+	p.mu.Lock()
+	for c := range p.conns {
+		c.CloseAfterFlush(limit)
+	}
+	p.mu.Unlock()
+	p.serving.Wait()
+	p.stopConns()
+}
+
+// Shutdown makes Run return. Reason is told to the players; if it is empty they
+// are told that the game is shutting down. It returns at once; only the first
+// call counts.
+func (p *Portal) Shutdown(reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.shutdown:
+	default:
+		p.reason = reason
+		close(p.shutdown)
+	}
+}
+
+// goConn runs f on a goroutine that Run waits for, unless the Portal stops.
+func (p *Portal) goConn(c *Conn, f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return false
+	}
+	p.conns[c] = struct{}{}
+	p.serving.Go(func() {
+		defer func() {
+			p.mu.Lock()
+			delete(p.conns, c)
+			p.mu.Unlock()
+		}()
+		f()
+	})
+	return true
+}
+
+// Connect makes a session for a client. A Protocol gives the ctx that its
+// ServeConn was given: the session then ends when ServeConn returns, if not
+// before. At the bound of Limits.Sessions it
+// closes the client with a reason and fails with ErrTooManySessions. It fails
+// with ErrStopped while the Portal stops.
+//
+// The game may write to the client before Connect returns.
+func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Session, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	trimInfo(&info)
+	s := &Session{
+		p: p, id: session.NewID(), kind: p.kindOf(c, info.Protocol), client: c,
+		gone: make(chan struct{}), began: time.Now(), info: info, caps: session.CapsOf(info, session.Prefs{}),
+		rate: limiter(p.cfg.Limits.MessagesPerSecond),
+	}
+	conn, _ := ctx.Value(connKey{}).(*Conn)
+	if q, ok := c.(Queuer); ok {
+		s.queue = q
+	} else if conn != nil {
+		s.queue = conn
+	}
+	if s.queue != nil {
+		s.queue.OnDrained(s.taken)
+	}
+	p.mu.Lock()
+	if max := p.cfg.Limits.Sessions; p.stopping || max >= 0 && len(p.sessions) >= max {
+		err, text := fmt.Errorf("%w: %d", ErrTooManySessions, max), textSessionsFull
+		if p.stopping {
+			err, text = ErrStopped, textShutdown
+		}
+		p.mu.Unlock()
+		c.Close(text)
+		return nil, err
+	}
+	p.lastNumber++
+	s.number = p.lastNumber
+	p.sessions[s.id] = s
+	s.mu.Lock()
+	a := p.route(s)
+	if a != nil && a.seat(s) {
+		s.live = true
+	}
+	s.appendLocked(line{kind: lineOpen})
+	s.mu.Unlock()
+	away := p.notice != ""
+	p.mu.Unlock()
+	if conn != nil {
+		conn.addSession(s)
+	}
+	s.logger().Info("session opened", "remote", info.Addr)
+	if away {
+		p.tellNewcomer(s)
+	}
+	return s, nil
+}
+
+// route returns the link to the Server that a session belongs to, or nil while
+// none takes lines. There is one Server for all sessions so far; what is sent
+// to a Server goes by this. p.mu is held.
+func (p *Portal) route(*Session) *attachment { return p.link }
+
+// remove takes out a session that is over on both sides.
+func (p *Portal) remove(s *Session) {
+	p.mu.Lock()
+	delete(p.sessions, s.id)
+	p.mu.Unlock()
+	s.mu.Lock()
+	a, i := s.link, s.index
+	s.link, s.live = nil, false
+	s.mu.Unlock()
+	if a != nil {
+		a.unseat(i)
+	}
+}
+
+// Request asks the Server for something and waits for its answer; a refusal is
+// a *link.RequestError. It waits for a Server to attach. It fails with the
+// link's error if that ends before the answer, with ErrStopped, and with ctx's.
+func (p *Portal) Request(ctx context.Context, m message.Message) (message.Message, error) {
+	for {
+		p.mu.Lock()
+		a, attached := p.link, p.attached
+		p.mu.Unlock()
+		if a != nil {
+			return a.conn.Request(ctx, m)
+		}
+		select {
+		case <-attached:
+		case <-ctx.Done():
+			return message.Message{}, context.Cause(ctx)
+		case <-p.stoppingCh:
+			return message.Message{}, ErrStopped
+		}
+	}
+}

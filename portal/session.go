@@ -1,0 +1,470 @@
+package portal
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"mudlark.dev/link"
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// A Session is a player's seat at the game, occupied by a Client. What the
+// client says is a numbered log, which is kept until the game has handled it:
+// losing the Server loses nothing of it.
+//
+// Its methods may be called by any goroutine. DataIn and TryDataIn keep the
+// order of their calls, so one goroutine should make them.
+type Session struct {
+	p      *Portal
+	id     session.ID
+	number uint64
+	kind   *kind
+	client Client
+	queue  Queuer        // the client, if it is one
+	gone   chan struct{} // closed when the session has ended
+	began  time.Time
+
+	updates sync.Mutex // one Update at a time; before all other locks
+	out     sync.Mutex // the order of what is written to the client; before mu
+
+	mu      sync.Mutex
+	info    session.Info
+	prefs   session.Prefs
+	caps    session.Caps // follows from info and prefs
+	account string
+	puppet  string
+	ended   bool
+
+	log      lineLog
+	rate     *rate.Limiter // nil: no limit
+	space    chan struct{} // closed when there may be room; nil if nobody waits
+	onSpace  func()
+	wanted   int         // what the message that was refused for want of room counts
+	held     time.Time   // since when the full ring holds input back; zero if it does not
+	flood    *time.Timer // looks at held when it is due
+	lastRead time.Time   // when the last message was taken
+
+	question link.QuestionID // the open one
+	hidden   bool            // it is hidden
+
+	link   *attachment // where the session has a seat; nil without
+	index  link.Index  // its index there
+	live   bool        // lines go to the link as they come
+	unread uint64      // bytes of output that the client has not taken
+	owed   uint64      // bytes taken and not yet given back to the Server
+	notice string      // what the player was told of the game being away, if anything
+}
+
+// ID returns the session's ID.
+func (s *Session) ID() session.ID { return s.id }
+
+// Number returns the short number by which people know the session. It rises
+// from 1 as long as the Portal runs.
+func (s *Session) Number() uint64 { return s.number }
+
+// Info returns what the client is and can do.
+func (s *Session) Info() session.Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
+}
+
+// Caps returns what follows for encoding from the client and the player's
+// preferences.
+func (s *Session) Caps() session.Caps {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.caps
+}
+
+// Hidden reports whether a hidden question is open: what is typed must neither
+// be shown nor logged.
+func (s *Session) Hidden() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hidden
+}
+
+// Done is closed when the session has ended.
+func (s *Session) Done() <-chan struct{} { return s.gone }
+
+// DataIn gives a message of the client to the game. It blocks while the
+// session's ring is full or the client has sent faster than it may, until ctx
+// is done: the protocol then reads no more text. It fails with ErrTooLong, with
+// the error of a message that does not pass Check, and with ErrClosed.
+func (s *Session) DataIn(ctx context.Context, m message.Message) error {
+	for {
+		wait, space, err := s.try(m, true)
+		switch {
+		case err == nil:
+			return nil
+		case wait > 0:
+			t := time.NewTimer(wait)
+			select {
+			case <-t.C:
+				continue
+			case <-ctx.Done():
+			case <-s.gone:
+			}
+			t.Stop()
+		case space != nil:
+			select {
+			case <-space:
+				continue
+			case <-ctx.Done():
+			case <-s.gone:
+			}
+		default:
+			return err
+		}
+		select {
+		case <-s.gone:
+			return ErrClosed
+		default:
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// TryDataIn is DataIn for protocols that go on reading while text waits. It
+// never blocks: instead it fails with ErrFull (see OnSpace), or with ErrRate
+// and how long to wait.
+func (s *Session) TryDataIn(m message.Message) (wait time.Duration, err error) {
+	wait, _, err = s.try(m, false)
+	return wait, err
+}
+
+// OnSpace has f called once, from any goroutine and without a lock held, when
+// there may be room for a message again. If there is room already, f is called
+// at once. It replaces an f that was not called yet. When the session ends, f
+// is called.
+func (s *Session) OnSpace(f func()) {
+	l := s.p.cfg.Limits
+	s.mu.Lock()
+	now := s.ended || s.log.room(s.wanted, l.RingLines, l.RingBytes)
+	if now {
+		s.onSpace = nil
+	} else {
+		s.onSpace = f
+	}
+	s.mu.Unlock()
+	if now {
+		f()
+	}
+}
+
+// try takes m, or says what to wait for.
+func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space <-chan struct{}, err error) {
+	if err := m.Check(); err != nil {
+		return 0, nil, err
+	}
+	isText := message.CanonicalName(m.Name) == "text"
+	l := s.p.cfg.Limits
+	if isText && l.LineBytes >= 0 {
+		if n := textBytes(m); n > l.LineBytes {
+			return 0, nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLong, n, l.LineBytes)
+		}
+	}
+	if isText {
+		// The answer to a hidden question ends the hiding on the wire before
+		// another question can be written.
+		s.out.Lock()
+		defer s.out.Unlock()
+	}
+	s.mu.Lock()
+	size := textBytes(m) + lineOverhead
+	switch {
+	case s.ended:
+		s.mu.Unlock()
+		return 0, nil, ErrClosed
+	case !s.log.room(size, l.RingLines, l.RingBytes):
+		s.wanted = size
+		s.holdLocked()
+		if waits {
+			if s.space == nil {
+				s.space = make(chan struct{})
+			}
+			space = s.space
+		}
+		s.mu.Unlock()
+		return 0, space, ErrFull
+	}
+	if s.rate != nil && !s.rate.Allow() {
+		r := s.rate.Reserve()
+		wait = max(r.Delay(), time.Millisecond)
+		r.Cancel()
+		s.mu.Unlock()
+		return wait, nil, ErrRate
+	}
+	in := line{kind: lineInput, size: size, message: m}
+	answered := false
+	if isText {
+		in.question = s.question
+		answered = s.hidden
+		s.question, s.hidden = link.QuestionID{}, false
+	}
+	s.lastRead = time.Now()
+	s.appendLocked(in)
+	s.mu.Unlock()
+	if answered {
+		s.writeAnswered()
+	}
+	return 0, nil, nil
+}
+
+// appendLocked adds a line to the log and sends it if there is a link that
+// takes it.
+func (s *Session) appendLocked(l line) {
+	added := s.log.append(l)
+	if s.live {
+		s.link.sendLine(added.frame(s.index))
+	}
+}
+
+// holdLocked notes that input is held back by the full ring, and since when.
+func (s *Session) holdLocked() {
+	if after := s.p.cfg.Limits.FloodAfter; s.held.IsZero() && after > 0 {
+		s.held = time.Now()
+		if s.flood == nil {
+			s.flood = time.AfterFunc(after, s.checkFlood)
+		} else {
+			s.flood.Reset(after)
+		}
+	}
+}
+
+// checkFlood disconnects a session whose ring has been full for too long while
+// a Server was there to empty it.
+func (s *Session) checkFlood() {
+	after := s.p.cfg.Limits.FloodAfter
+	s.mu.Lock()
+	if s.ended || s.held.IsZero() {
+		s.mu.Unlock()
+		return
+	}
+	if s.link == nil {
+		s.flood.Reset(after)
+		s.mu.Unlock()
+		return
+	}
+	since := s.held
+	if s.link.since.After(since) {
+		since = s.link.since
+	}
+	if left := after - time.Since(since); left > 0 {
+		s.flood.Reset(left)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.p.log.Warn("session disconnected: its input has been held back for too long", "session", s.number, "after", after)
+	s.Disconnect(textFlood)
+}
+
+// Update has f change what is known of the client; f must not call the
+// session's methods. The game is told if anything changed, of the last state
+// only if it is behind.
+func (s *Session) Update(f func(*session.Info)) {
+	s.updates.Lock()
+	defer s.updates.Unlock()
+	info := s.Info()
+	f(&info)
+	trimInfo(&info)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if info == s.info || s.ended {
+		return
+	}
+	s.info = info
+	s.caps = session.CapsOf(s.info, s.prefs)
+	if u := s.log.update(); u == nil {
+		s.appendLocked(line{kind: lineUpdate, info: info})
+	} else if s.live {
+		s.log.pending = true // it is on its way: another follows when it is processed
+	} else {
+		u.info = info
+	}
+}
+
+// trimInfo cuts what clients say of themselves to a size that can be kept.
+func trimInfo(i *session.Info) {
+	for _, f := range []*string{&i.Client, &i.Terminal, &i.Encoding} {
+		*f = cut(*f, 64)
+	}
+	i.Addr = cut(i.Addr, 128)
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// Disconnect ends the session, from either side; the second call and those
+// after it do nothing. The client is told the reason and closed, the game
+// learns of it as the last line of the session's log.
+func (s *Session) Disconnect(reason string) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.ended = true
+	s.log.pending = false
+	s.question, s.hidden = link.QuestionID{}, false
+	if s.flood != nil {
+		s.flood.Stop()
+	}
+	s.appendLocked(line{kind: lineClose, reason: cut(reason, 1<<10)})
+	s.returnLocked(true)
+	wake := s.wakeLocked()
+	close(s.gone)
+	s.mu.Unlock()
+	wake()
+	s.out.Lock()
+	err := guard(func() error { return s.client.Close(reason) })
+	s.out.Unlock()
+	if err != nil {
+		s.logger().Debug("client cannot be closed", errAttrs(err))
+	}
+	s.logger().Info("session ended", "reason", reason)
+}
+
+// wakeLocked takes those who wait for room; the result wakes them.
+func (s *Session) wakeLocked() func() {
+	space, f := s.space, s.onSpace
+	s.space, s.onSpace = nil, nil
+	return func() {
+		if space != nil {
+			close(space)
+		}
+		if f != nil {
+			f()
+		}
+	}
+}
+
+// processed takes the lines up to n out of the log: the Server has handled
+// them. It reports whether the session is over.
+func (s *Session) processed(n uint64) (over bool) {
+	l := s.p.cfg.Limits
+	s.mu.Lock()
+	input, update, over := s.log.process(n)
+	if update && s.log.pending {
+		s.log.pending = false
+		s.appendLocked(line{kind: lineUpdate, info: s.info})
+	}
+	wake := func() {}
+	if input {
+		if !s.held.IsZero() && s.log.half(l.RingLines, l.RingBytes) {
+			s.held = time.Time{}
+			s.flood.Stop()
+		}
+		wake = s.wakeLocked()
+	}
+	s.mu.Unlock()
+	wake()
+	return over
+}
+
+// seatLocked gives the session its seat on a new link and returns the frame
+// that says so.
+func (s *Session) seatLocked(a *attachment, i link.Index) *link.Seat {
+	s.link, s.index, s.live, s.owed = a, i, false, 0
+	if s.log.pending { // nothing is on its way any more
+		s.log.pending = false
+		s.log.update().info = s.info
+	}
+	return &link.Seat{
+		Index: i, ID: s.id, Number: s.number, Info: s.info,
+		Processed: s.log.processed, Question: s.question, Unread: s.unread,
+	}
+}
+
+// goLive sends the lines that the link has not seen; from then on lines are
+// sent as they come.
+func (s *Session) goLive(a *attachment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != a || s.live {
+		return
+	}
+	for i := range s.log.lines {
+		a.sendLine(s.log.lines[i].frame(s.index))
+	}
+	s.live = true
+}
+
+// unseat takes the seat on a back.
+func (s *Session) unseat(a *attachment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == a {
+		s.link, s.live, s.owed = nil, false, 0
+	}
+}
+
+// sent counts n bytes of output as the client's, before they are written.
+func (s *Session) sent(n int) {
+	s.mu.Lock()
+	s.unread += uint64(n)
+	s.mu.Unlock()
+}
+
+// taken gives what was written back to the Server's budget, once nothing of it
+// waits any more.
+func (s *Session) taken() {
+	if s.queue != nil && s.queue.Queued() > 0 {
+		return
+	}
+	s.mu.Lock()
+	s.returnLocked(false)
+	s.mu.Unlock()
+}
+
+// returnLocked gives back all that is unread. The session's own credit goes out
+// in lots, unless all is to go.
+func (s *Session) returnLocked(all bool) {
+	n := s.unread
+	s.owed += n
+	s.unread = 0
+	if s.link == nil {
+		s.owed = 0 // the next Seat says what is unread
+		return
+	}
+	var mine uint64
+	if s.owed >= creditLot || all {
+		mine, s.owed = s.owed, 0
+	}
+	s.link.credit(s.index, mine, n)
+}
+
+// status returns the session's entry in the Portal's Status.
+func (s *Session) status(now time.Time) SessionStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	idle := now.Sub(s.began)
+	if !s.lastRead.IsZero() {
+		idle = now.Sub(s.lastRead)
+	}
+	return SessionStatus{
+		Number: s.number, Protocol: s.info.Protocol, Addr: s.info.Addr, Client: s.info.Client,
+		Account: s.account, Puppet: s.puppet, IdleSeconds: int64(idle / time.Second), Ended: s.ended,
+	}
+}
+
+func (s *Session) logger() *slog.Logger {
+	return s.p.log.With("session", s.number, "proto", s.kind.protocol)
+}
+
+// compareSessions orders by number.
+func compareSessions(a, b *Session) int { return cmp.Compare(a.number, b.number) }

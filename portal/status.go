@@ -1,0 +1,111 @@
+package portal
+
+import (
+	"slices"
+	"time"
+)
+
+// Status is what the Portal and its parts are doing, for operators.
+type Status struct {
+	Name       string          `json:"name"`
+	Game       string          `json:"game"`
+	Services   []ServiceStatus `json:"services"`
+	Plugins    []PluginStatus  `json:"plugins"`
+	Sessions   []SessionStatus `json:"sessions"`
+	Server     ServerStatus    `json:"server"`
+	LastReload *ReloadStatus   `json:"last_reload,omitempty"`
+	Ignored    uint64          `json:"ignored"` // frames for sessions that are gone
+}
+
+// States of a service and of the Server.
+const (
+	StateWaiting  = "waiting"  // service: added, not started yet
+	StateRunning  = "running"  // service
+	StateFailed   = "failed"   // service: tried again by itself
+	StateStopped  = "stopped"  // service: by StopService, or the Portal has stopped
+	StateStarting = "starting" // Server: started, not attached yet
+	StateAttached = "attached" // Server
+	StateDraining = "draining" // Server: told to stop
+	StateDown     = "down"     // Server: not running
+)
+
+// ServiceStatus is the state of a service.
+type ServiceStatus struct {
+	Name  string `json:"name"`
+	Owner string `json:"owner"` // the plugin that added it, or "built-in"
+	Addr  string `json:"addr,omitempty"`
+	State string `json:"state"`
+	Error string `json:"error,omitempty"` // why it failed, the last time it did
+}
+
+// PluginStatus says whether a plugin could be started.
+type PluginStatus struct {
+	Name  string `json:"name"`
+	Error string `json:"error,omitempty"`
+}
+
+// SessionStatus is one session.
+type SessionStatus struct {
+	Number      uint64 `json:"number"`
+	Protocol    string `json:"protocol"`
+	Addr        string `json:"addr"`
+	Client      string `json:"client,omitempty"`
+	Account     string `json:"account,omitempty"`
+	Puppet      string `json:"puppet,omitempty"`
+	IdleSeconds int64  `json:"idle_s"`
+	Ended       bool   `json:"ended,omitempty"` // the client has left; the game does not know yet
+}
+
+// ServerStatus is the state of the Server.
+type ServerStatus struct {
+	State string    `json:"state"`
+	PID   int       `json:"pid,omitempty"`   // 0 if the Portal did not start it
+	Since time.Time `json:"since"`           // of the state
+	Cause string    `json:"cause,omitempty"` // why the last Server died or could not start
+}
+
+// ReloadStatus is a reload or reset that has come to its end.
+type ReloadStatus struct {
+	Mode   string        `json:"mode"`
+	Reason string        `json:"reason"`
+	When   time.Time     `json:"when"`            // when it ended
+	Took   time.Duration `json:"took"`            // until the new Server was attached, in nanoseconds
+	Error  string        `json:"error,omitempty"` // why it failed
+}
+
+// Status returns the state of all.
+func (p *Portal) Status() Status {
+	p.mu.Lock()
+	st := Status{
+		Name: p.cfg.Name, Game: p.cfg.Game, Server: p.server, LastReload: p.lastReload,
+		Plugins:  append([]PluginStatus{}, p.plugins...),
+		Services: make([]ServiceStatus, 0, len(p.services)),
+		Sessions: []SessionStatus{},
+		Ignored:  p.ignored.Load(),
+	}
+	for _, e := range p.services {
+		st.Services = append(st.Services, e.statusLocked())
+	}
+	p.mu.Unlock()
+	now := time.Now()
+	for _, s := range p.list() {
+		st.Sessions = append(st.Sessions, s.status(now))
+	}
+	return st
+}
+
+// list returns the sessions in the order of their numbers.
+func (p *Portal) list() []*Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.listLocked()
+}
+
+func (p *Portal) listLocked() []*Session {
+	list := make([]*Session, 0, len(p.sessions))
+	for _, s := range p.sessions {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, compareSessions)
+	return list
+}

@@ -1,0 +1,27 @@
+package portal
+
+// What players read from the Portal itself. Each is one line of marked-up text
+// without a line end.
+const (
+	textAway        = "The game is being restarted. What you type is kept."
+	textStarting    = "The game is starting. What you type is kept."
+	textCannotStart = "The game cannot be started just now. What you type is kept; the operator can see why."
+	textBack        = "The game is back."
+	textReady       = "The game has started."
+
+	textReplacing    = "The Server is being replaced."
+	textReplaced     = "The Server was replaced."
+	textNotReplaced  = "The Server was not replaced: "
+	textFlood        = "You sent more than the game can take for too long."
+	textShutdown     = "The game is shutting down."
+	textSessionsFull = "The game is full. Please try again later."
+)
+
+// What is written to a connection before there is a session. There is no
+// protocol yet that could encode it, so these are plain ASCII with a line end.
+const (
+	plainTooMany  = "There are too many connections from your address. Please close one and try again.\r\n"
+	plainTooFast  = "Too many people are connecting at this moment. Please try again shortly.\r\n"
+	plainFull     = textSessionsFull + "\r\n"
+	plainStopping = textShutdown + "\r\n"
+)

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mudlark.dev/link"
+	"mudlark.dev/store"
+)
+
+// Bounds of what may wait for the store before the loop takes no more events.
+const (
+	maxBatches    = 256
+	maxBatchBytes = 16 << 20
+)
+
+// lastTries is how long a store in trouble is tried again when the game ends.
+const lastTries = 5 * time.Second
+
+// A committer commits what the loop hands it, on a goroutine of its own. It
+// starts a commit only when the link has written the output that goes with it,
+// and tells the Portal afterwards.
+type committer struct {
+	store  store.Store
+	epoch  uint64
+	conn   *link.Conn
+	notify func() // called after each commit and when it fails
+	log    *slog.Logger
+
+	mu        sync.Mutex
+	cond      sync.Cond
+	waiting   []batchAt
+	bytes     int    // of waiting and what is being committed
+	committed uint64 // the last number in the store
+	trouble   error  // why the store does not commit at the moment
+	failed    error  // why it never will again
+	closing   bool
+	ended     chan struct{}
+}
+
+// batchAt is a batch and the mark of the link up to which its output reaches.
+type batchAt struct {
+	batch *store.Batch
+	mark  uint64
+	size  int
+}
+
+func newCommitter(st store.Store, epoch, last uint64, conn *link.Conn, notify func(), log *slog.Logger) *committer {
+	c := &committer{
+		store: st, epoch: epoch, conn: conn, notify: notify, log: log, committed: last, ended: make(chan struct{}),
+	}
+	c.cond.L = &c.mu
+	return c
+}
+
+// add hands over a batch, whose number follows the one before.
+func (c *committer) add(b *store.Batch, mark uint64) {
+	size := 64
+	for _, r := range b.Puts {
+		size += len(r.ID) + len(r.Data) + 32
+	}
+	c.mu.Lock()
+	c.waiting = append(c.waiting, batchAt{b, mark, size})
+	c.bytes += size
+	c.mu.Unlock()
+	c.cond.Signal()
+}
+
+// last returns the last commit number that is in the store.
+func (c *committer) last() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.committed
+}
+
+// full reports whether the loop is to wait for the store.
+func (c *committer) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) > maxBatches || c.bytes > maxBatchBytes
+}
+
+// err returns why nothing will be committed any more, or nil.
+func (c *committer) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
+// state is for an operator: "running", or what is wrong.
+func (c *committer) state() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.failed != nil:
+		return "failed: " + c.failed.Error()
+	case c.trouble != nil:
+		return "waiting: " + c.trouble.Error()
+	}
+	return "running"
+}
+
+// close commits what is waiting and ends the committer; giveUp ends run's
+// context, which is done if the store is still in trouble after a while. It
+// returns why something was not committed.
+func (c *committer) close(giveUp context.CancelFunc) error {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	c.cond.Signal()
+	late := time.AfterFunc(lastTries, giveUp)
+	defer late.Stop()
+	<-c.ended
+	return c.err()
+}
+
+func (c *committer) run(ctx context.Context) {
+	defer close(c.ended)
+	for {
+		c.mu.Lock()
+		for len(c.waiting) == 0 && !c.closing {
+			c.cond.Wait()
+		}
+		batches := c.waiting
+		c.waiting = nil
+		c.mu.Unlock()
+		if len(batches) == 0 {
+			return
+		}
+		if err := c.commit(ctx, batches); err != nil {
+			c.mu.Lock()
+			c.failed = err
+			c.mu.Unlock()
+			c.notify()
+			return
+		}
+		c.notify()
+	}
+}
+
+// commit makes batches durable as one transaction. A store in trouble is tried
+// again; an error is for good.
+func (c *committer) commit(ctx context.Context, batches []batchAt) error {
+	end := batches[len(batches)-1]
+	if err := c.conn.Written(end.mark); err != nil {
+		// Nobody will ever be told of these turns, so they must not have
+		// happened: the Portal, if it lives, sends their lines again.
+		return fmt.Errorf("%w: %d turns are given up: %w", ErrPortalLost, len(batches), err)
+	}
+	list := make([]*store.Batch, len(batches))
+	size := 0
+	for i, b := range batches {
+		list[i], size = b.batch, size+b.size
+	}
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := c.store.Commit(ctx, c.epoch, list)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, store.ErrEpoch) || errors.Is(err, store.ErrGap) || errors.Is(err, store.ErrClosed) {
+			return fmt.Errorf("server: commit %d: %w", end.batch.Commit, err)
+		}
+		c.mu.Lock()
+		first := c.trouble == nil
+		c.trouble = err
+		c.mu.Unlock()
+		if first {
+			c.log.Error("store does not commit; the game waits", "commit", end.batch.Commit, "err", err)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("server: commit %d: %w", end.batch.Commit, err)
+		}
+	}
+	c.mu.Lock()
+	c.committed = end.batch.Commit
+	c.bytes -= size
+	if c.trouble != nil {
+		c.log.Info("store commits again", "commit", c.committed)
+		c.trouble = nil
+	}
+	c.mu.Unlock()
+	if err := c.conn.Send(&link.Committed{Commit: end.batch.Commit}); err != nil {
+		c.log.Debug("portal not told of a commit", "commit", end.batch.Commit, "err", err)
+	}
+	return nil
+}

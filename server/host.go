@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"mudlark.dev/command"
+	"mudlark.dev/link"
+	"mudlark.dev/markup"
+	"mudlark.dev/message"
+)
+
+// host is what commands see of the running Server.
+type host struct{ s *Server }
+
+var _ command.Host = host{}
+
+// newInterpreter compiles the game's cmdsets.
+func newInterpreter(s *Server) (*command.Interpreter, error) {
+	sets, err := command.NewSets(s.cfg.Game.Locks, s.cfg.Game.CmdSets...)
+	if err != nil {
+		return nil, fmt.Errorf("server: cmdsets: %w", err)
+	}
+	return command.New(command.Config{Sets: sets, Host: host{s}, Locks: s.cfg.Game.Locks})
+}
+
+func (h host) HashPassword(ctx context.Context, pw string) (string, error) {
+	return h.s.pool.hash(ctx, pw)
+}
+
+func (h host) CheckPassword(ctx context.Context, hash, pw string) (bool, error) {
+	return h.s.pool.check(ctx, hash, pw)
+}
+
+// Services lists what the Portal runs, then what the Server does.
+func (h host) Services(ctx context.Context) ([]command.Service, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	reply, err := h.s.conn.Request(ctx, message.New("services"))
+	if err != nil {
+		return nil, fmt.Errorf("server: ask the portal for its services: %w", err)
+	}
+	return servicesOf("portal", reply)
+}
+
+// servicesOf reads the Portal's list, which is JSON in one text argument.
+func servicesOf(side string, m message.Message) ([]command.Service, error) {
+	text, _ := m.ArgText(0)
+	var list []struct{ Name, Addr, State, Error string }
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, fmt.Errorf("server: the portal's services: %w", err)
+	}
+	var out []command.Service
+	for _, e := range list {
+		out = append(out, command.Service{Side: side, Name: e.Name, Address: e.Addr, State: e.State, Cause: e.Error})
+	}
+	return out, nil
+}
+
+// SetService starts or stops a service of the Portal.
+func (h host) SetService(ctx context.Context, name string, on bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	verb := "stop"
+	if on {
+		verb = "start"
+	}
+	if _, err := h.s.conn.Request(ctx, message.New("services", verb, name)); err != nil {
+		var refused *link.RequestError
+		if errors.As(err, &refused) {
+			return command.Errorf("%s", markup.Escape(refused.Text))
+		}
+		return fmt.Errorf("server: set service %q: %w", name, err)
+	}
+	return nil
+}
+
+func (h host) LoginAllowed(addr string) error {
+	if d := h.s.logins.wait(addr, h.s.world.Now()); d > 0 {
+		return command.Errorf("Too many failed logins from your address. Please try again in %s.", inWords(d))
+	}
+	return nil
+}
+
+func (h host) LoginFailed(addr string) { h.s.logins.count(addr, h.s.world.Now()) }
+
+func (h host) CreationAllowed(addr string) error {
+	if d := h.s.creation.wait(addr, h.s.world.Now()); d > 0 {
+		return command.Errorf("Too many accounts were created from your address. Please try again in %s.", inWords(d))
+	}
+	return nil
+}
+
+func (h host) Created(addr string) { h.s.creation.count(addr, h.s.world.Now()) }
+
+func (h host) Screen() string    { return h.s.cfg.Game.Screen }
+func (h host) GameName() string  { return h.s.cfg.Game.Name }
+func (h host) FirstPerm() string { return h.s.cfg.Game.FirstPerm }
+
+// inWords tells a time to wait in whole minutes or seconds, rounded up.
+func inWords(d time.Duration) string {
+	n, unit := int((d+time.Minute-1)/time.Minute), "minute"
+	if d < time.Minute {
+		n, unit = int((d+time.Second-1)/time.Second), "second"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", n, unit)
+}
+
+// escape makes what a client sent stand as it is in a text.
+func escape(s string) string { return markup.Escape(s) }

@@ -1,0 +1,212 @@
+package server
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"mudlark.dev/command"
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// idleWord is a line that only says that the client is still there.
+const idleWord = "idle"
+
+// builtinInputs returns the inputfuncs that every game has.
+func builtinInputs() []InputFunc {
+	return []InputFunc{
+		{
+			Name: "text", Help: "A line that the player typed; it is run as a command.",
+			Args: []Kind{String}, MoreArgs: true, MoreKwargs: true,
+			Run: inputText,
+		},
+		{
+			Name: "echo", Help: "Answers with a text that tells the arguments.",
+			MoreArgs: true, MoreKwargs: true,
+			Run: func(in *Input) error {
+				in.Session.Msg("Echo returns: " + escape(describe(in.Message)))
+				return nil
+			},
+		},
+		{
+			Name: "default", Help: "Gets every message that no other inputfunc takes.",
+			MoreArgs: true, MoreKwargs: true,
+			Run: func(in *Input) error {
+				in.s.log.Debug("message without inputfunc", "session", in.Session.Number(), "message", in.Message.Name)
+				return nil
+			},
+		},
+		{
+			Name: "client_options", Help: "Without arguments: answers with the session's options. Else sets those given: nocolor, screenreader, screenwidth.",
+			Args: []Kind{String}, Kwargs: map[string]Kind{"get": Any}, MoreKwargs: true,
+			Run: inputClientOptions,
+		},
+		{
+			Name: "get_client_options", Help: "Answers with the session's options.",
+			Run: func(in *Input) error {
+				in.Reply(clientOptions(in))
+				return nil
+			},
+		},
+		{
+			Name: "get_inputfuncs", Help: "Answers with the names of all inputfuncs and what they do.",
+			Run: func(in *Input) error {
+				m := message.New("get_inputfuncs")
+				for name, f := range in.s.inputs {
+					m = m.With(name, f.Help)
+				}
+				in.Reply(m)
+				return nil
+			},
+		},
+		{
+			Name: "login", Help: "Logs in: name and password.",
+			Kwargs: map[string]Kind{"name": String, "password": String},
+			Run:    inputLogin,
+		},
+		{
+			Name: "get_value", Help: "Answers with the value of that name: name, key, location or servername.",
+			Args: []Kind{String}, Kwargs: map[string]Kind{"name": String},
+			Run: inputGetValue,
+		},
+	}
+}
+
+func inputText(in *Input) error {
+	text, ok := in.Arg(0).(string)
+	if !ok {
+		return nil // no argument or null: not even an empty line
+	}
+	if strings.TrimSpace(text) == idleWord {
+		return nil
+	}
+	if in.task == nil {
+		return command.Errorf("Please answer the question first.")
+	}
+	// Of what a client says beside the text only cmdid goes on: it is echoed
+	// so that the client can tell which line was answered.
+	id, _ := in.Kwarg("cmdid").(string)
+	return in.s.commands.Run(in.World, in.Session, text, id, in.task)
+}
+
+// inputClientOptions sets what the player prefers. What the client can do is
+// for its protocol to say.
+func inputClientOptions(in *Input) error {
+	word, _ := in.Arg(0).(string)
+	if _, get := in.Message.Kwargs["get"]; get || word == "get" || len(in.Message.Kwargs) == 0 {
+		in.Reply(clientOptions(in))
+		return nil
+	}
+	prefs := in.Session.Prefs()
+	names := make([]string, 0, len(in.Message.Kwargs))
+	for k := range in.Message.Kwargs {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		v := in.Message.Kwargs[name]
+		switch strings.ToLower(name) {
+		case "nocolor":
+			prefs.NoColor = truth(v)
+		case "screenreader":
+			prefs.ScreenReader = truth(v)
+		case "screenwidth":
+			n, ok := v.(int64)
+			if !ok || n < 0 || n > 1000 {
+				return command.Errorf("client_options: screenwidth is a number from 0 (the client's own) to 1000.")
+			}
+			prefs.Width = int(n)
+		default:
+			return command.Errorf("client_options: there is no option %q that can be set; nocolor, screenreader and screenwidth can.", escape(name))
+		}
+	}
+	in.Session.SetPrefs(prefs)
+	return nil
+}
+
+// truth reads the ways in which clients say yes.
+func truth(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case string:
+		v = strings.ToLower(v)
+		return v == "true" || v == "on" || v == "1"
+	}
+	return false
+}
+
+func clientOptions(in *Input) message.Message {
+	info, prefs := in.Session.Info(), in.Session.Prefs()
+	caps := session.CapsOf(info, prefs)
+	encoding := caps.Encoding
+	if encoding == "" {
+		encoding = "UTF-8"
+	}
+	return message.New("client_options").
+		With("client", info.Client).
+		With("term", info.Terminal).
+		With("encoding", encoding).
+		With("ansi", caps.Colors >= session.Colors16).
+		With("xterm256", caps.Colors >= session.Colors256).
+		With("truecolor", caps.Colors >= session.ColorsTrue).
+		With("nocolor", prefs.NoColor).
+		With("screenreader", caps.ScreenReader).
+		With("screenwidth", int64(caps.Width)).
+		With("screenheight", int64(info.Height)).
+		With("gmcp", info.GMCP)
+}
+
+func inputLogin(in *Input) error {
+	if in.task == nil {
+		return command.Errorf("Please answer the question first.")
+	}
+	name, _ := in.Kwarg("name").(string)
+	password, _ := in.Kwarg("password").(string)
+	if in.Session.Account() != nil {
+		return command.Errorf("You are logged in already.")
+	}
+	if strings.ContainsAny(name, `"`) || strings.Contains(password, `"`) {
+		return command.Errorf("A name or password with a double quote cannot be given this way.")
+	}
+	if name == "" || password == "" {
+		return command.Errorf("login: name and password are needed.")
+	}
+	return in.s.commands.Run(in.World, in.Session, fmt.Sprintf(`connect "%s" "%s"`, name, password), "", in.task)
+}
+
+func inputGetValue(in *Input) error {
+	what, _ := in.Kwarg("name").(string)
+	if what == "" {
+		what, _ = in.Arg(0).(string)
+	}
+	var value any
+	switch puppet := in.Session.Puppet(); strings.ToLower(what) {
+	case "name", "key":
+		if puppet != nil {
+			value = puppet.Name()
+		}
+	case "location":
+		if puppet != nil && puppet.Location() != nil {
+			value = puppet.Location().Name()
+		}
+	case "servername":
+		value = in.s.cfg.Game.Name
+	default:
+		return command.Errorf("get_value: name, key, location and servername can be asked for.")
+	}
+	in.Reply(message.New("get_value").With("name", strings.ToLower(what)).With("value", value))
+	return nil
+}
+
+// describe writes a message's arguments for a person to read.
+func describe(m message.Message) string {
+	b, err := m.MarshalJSON()
+	if err != nil {
+		return "(" + err.Error() + ")"
+	}
+	return string(b)
+}

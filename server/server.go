@@ -1,0 +1,410 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"mudlark.dev/command"
+	"mudlark.dev/link"
+	"mudlark.dev/lock"
+	"mudlark.dev/message"
+	"mudlark.dev/store"
+	"mudlark.dev/world"
+)
+
+// Errors that end Run or refuse a call.
+var (
+	// ErrStopped is returned by Do once the Server has ended. Nothing was run.
+	ErrStopped = errors.New("server: stopped")
+	// ErrPortalLost ends Run when the link breaks. What was not committed is
+	// undone by the next start; the Portal, if it lives, sends those lines again.
+	ErrPortalLost = errors.New("server: the link to the portal is lost")
+	// ErrRefused ends Run when the Portal does not take this Server; the error
+	// has the Portal's reason and hint.
+	ErrRefused = errors.New("server: refused by the portal")
+	// ErrProtocol ends Run when the Portal breaks the rules of link/SPEC.md.
+	ErrProtocol = errors.New("server: the portal broke the protocol")
+)
+
+// A Game is what an author supplies. Its zero value is an empty game.
+type Game struct {
+	Name    string // shown to players and operators; "" means "Mudlark"
+	Version string
+
+	CmdSets          []*command.CmdSet          // all cmdsets by their names; "unloggedin", "session", "account" and "character" are the ones everybody has
+	InputFuncs       []InputFunc                // beside the built-in ones; one of the same name replaces it
+	Locks            lock.Funcs                 // lock functions; nil means lock.Default
+	Timers           map[string]world.TimerFunc // handlers of stored timers, by name
+	Build            func(*world.World) error   // fills the world at the first start
+	Screen           string                     // the connection screen
+	FirstPerm        string                     // permission of the first account that is created; "" none
+	MultisessionMode int                        // 0 to 3
+}
+
+// Config has what a Server needs. Game, Dialer and Store are required.
+type Config struct {
+	Name   string // the Server's name at its Portal; "" means "server"
+	Game   Game
+	Dialer link.Dialer
+	Store  store.Store // the Server uses it until Run returns; its owner closes it
+	Mode   link.Mode   // why the Server starts
+	Logger *slog.Logger
+
+	LoginFailures    int           // failed logins per address within 5 minutes before more are refused; 0 means 5, negative no limit
+	AccountCreations int           // accounts created per address within 10 minutes; 0 means 5, negative no limit
+	Slow             time.Duration // a command that holds the loop longer is reported; 0 means 100ms, negative never
+}
+
+// A Server runs one game for one Portal. Make it with New, run it once with
+// Run.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+
+	// Set by Run before the loop starts, then unchanged.
+	world    *world.World
+	commands *command.Interpreter
+	inputs   map[string]*InputFunc
+	conn     *link.Conn
+	portal   string // the Portal's name
+	pool     *passwords
+	logins   *throttle
+	creation *throttle
+	commits  *committer
+	work     *workers
+
+	// The loop's, for whoever holds the baton.
+	seats     map[link.Index]*seat
+	bySession map[*world.Session]*seat
+	runnable  []*seat // seats with a line to run, in the order of their turn
+	tasks     map[*task]struct{}
+	lastTask  uint64
+	sleepers  sleepers
+	woken     []*task // parked commands whose wait is over
+	doomed    []*task // parked commands whose session has ended
+	turn      turn
+	gated     []gated     // what waits for a commit, in the order of their numbers
+	assigned  uint64      // the last commit number given out
+	ended     [][16]byte  // sessions whose line numbers the store may forget with the next batch
+	unread    uint64      // bytes of output that the Portal has not given back
+	overdue   []*seat     // seats to disconnect at the turn's end: they do not read
+	drain     *link.Drain // set once the Server is to stop
+	fatal     error       // why Run is to fail
+	done      bool        // the loop has ended
+
+	// Between the loop and others.
+	mu     sync.Mutex
+	inbox  []link.Frame  // read, not yet seen by the loop; bounded by the Portal's rings
+	posted []func()      // finished work, Do
+	lost   error         // why the link ended
+	closed bool          // no more may be posted
+	wake   chan struct{} // has room for one: something of the above is new
+	stop   chan struct{} // closed when Run's context ends
+	ending chan struct{} // closed when the loop has ended
+	over   chan struct{} // closed when Run has ended
+}
+
+// New checks cfg and returns a Server that does nothing yet.
+func New(cfg Config) (*Server, error) {
+	var errs []error
+	if cfg.Dialer == nil {
+		errs = append(errs, errors.New("server: Config.Dialer is nil"))
+	}
+	if cfg.Store == nil {
+		errs = append(errs, errors.New("server: Config.Store is nil"))
+	}
+	if cfg.Name == "" {
+		cfg.Name = "server"
+	}
+	if cfg.Game.Name == "" {
+		cfg.Game.Name = "Mudlark"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.LoginFailures == 0 {
+		cfg.LoginFailures = 5
+	}
+	if cfg.AccountCreations == 0 {
+		cfg.AccountCreations = 5
+	}
+	if cfg.Slow == 0 {
+		cfg.Slow = 100 * time.Millisecond
+	}
+	if cfg.Game.Locks == nil {
+		cfg.Game.Locks = lock.Default(lock.DefaultHierarchy())
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger,
+		pool:      newPasswords(),
+		logins:    newThrottle(cfg.LoginFailures, 5*time.Minute),
+		creation:  newThrottle(cfg.AccountCreations, 10*time.Minute),
+		seats:     make(map[link.Index]*seat),
+		bySession: make(map[*world.Session]*seat),
+		tasks:     make(map[*task]struct{}),
+		wake:      make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+		ending:    make(chan struct{}),
+		over:      make(chan struct{}),
+	}
+	var err error
+	if s.inputs, err = inputTable(cfg.Game.InputFuncs); err != nil {
+		errs = append(errs, err)
+	}
+	if s.commands, err = newInterpreter(s); err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Run loads the world, attaches to the Portal and plays until the Portal says
+// Drain or ctx ends; both commit all that was done, and Run returns nil. It
+// fails if the game cannot be loaded, if the Portal refuses it, or with
+// ErrPortalLost. It is called once.
+func (s *Server) Run(ctx context.Context) error {
+	s.started = time.Now()
+	defer close(s.over)
+	state, err := s.cfg.Store.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("server: open store: %w", err)
+	}
+	if err := s.load(ctx, state); err != nil {
+		return err
+	}
+	t, err := s.cfg.Dialer.Dial(ctx)
+	if err != nil {
+		return fmt.Errorf("server: attach to the portal: %w", err)
+	}
+	s.conn = link.New(t, link.Config{})
+	defer s.conn.Close()
+	seats, err := s.handshake(ctx, state)
+	if err != nil {
+		return err
+	}
+	s.assigned = state.Commit
+	s.commits = newCommitter(s.cfg.Store, state.Epoch, state.Commit, s.conn, s.signal, s.log)
+	s.work = newWorkers()
+
+	var wg sync.WaitGroup
+	wg.Go(s.read)
+	commitCtx, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	wg.Go(func() { s.commits.run(commitCtx) })
+	stopped := context.AfterFunc(ctx, func() { close(s.stop) })
+	defer stopped()
+
+	s.attach(state, seats)
+	s.log.Info("server attached", "portal", s.portal, "mode", s.cfg.Mode, "epoch", state.Epoch, "commit", state.Commit, "sessions", len(seats))
+	go s.loop()
+	<-s.ending
+
+	s.work.close() // cancels what runs and waits for it
+	err = s.finish(giveUp)
+	s.conn.Close()
+	wg.Wait()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	return err
+}
+
+// finish commits what the loop left and tells the Portal that all is done.
+func (s *Server) finish(giveUp context.CancelFunc) error {
+	err := s.commits.close(giveUp)
+	s.runGated()
+	if s.fatal != nil {
+		return s.fatal
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.conn.Send(&link.Drained{Commit: s.assigned}); err != nil {
+		return nil // the Portal has gone as well: nobody to tell
+	}
+	if err := s.conn.Flush(); err != nil {
+		s.log.Info("portal gone before the goodbye", "err", err)
+	}
+	return nil
+}
+
+// load makes the world and fills it from the store.
+func (s *Server) load(ctx context.Context, state store.State) error {
+	w, err := world.New(world.Config{
+		Now:              time.Now,
+		Rand:             rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Locks:            s.cfg.Game.Locks,
+		Timers:           s.cfg.Game.Timers,
+		MultisessionMode: s.cfg.Game.MultisessionMode,
+		Logger:           s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("server: world: %w", err)
+	}
+	start := time.Now()
+	w.SetHighID(state.HighID)
+	if _, err := s.cfg.Store.Load(ctx, 0, func(r store.Row) error {
+		return w.LoadRecord(world.RecordKind(r.Kind), r.ID, r.Data)
+	}); err != nil {
+		return fmt.Errorf("server: load world: %w", err)
+	}
+	report, err := w.FinishLoad()
+	if err != nil {
+		return fmt.Errorf("server: load world: %w", err)
+	}
+	for _, p := range report.Problems {
+		s.log.Warn("loaded with a problem", "err", p)
+	}
+	s.log.Info("world loaded", "entities", report.Entities, "commit", state.Commit, "took", time.Since(start))
+	s.world = w
+	return nil
+}
+
+// handshake follows link/SPEC.md, section 2, and returns the Portal's seats.
+func (s *Server) handshake(ctx context.Context, state store.State) ([]*link.Seat, error) {
+	// A context that ends meanwhile ends the link, and with it Recv.
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	defer stop()
+	if err := s.conn.Send(&link.ServerHello{
+		Version: link.Version, Server: s.cfg.Name, Epoch: state.Epoch, Mode: s.cfg.Mode, Commit: state.Commit,
+	}); err != nil {
+		return nil, fmt.Errorf("server: attach to the portal: %w", err)
+	}
+	var seats []*link.Seat
+	for {
+		f, err := s.conn.Recv()
+		if err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return nil, fmt.Errorf("server: attach to the portal: %w", err)
+		}
+		switch f := f.(type) {
+		case *link.Refuse:
+			return nil, fmt.Errorf("%w: %s (%s)", ErrRefused, f.Reason, f.Hint)
+		case *link.PortalHello:
+			if f.Version != link.Version {
+				return nil, fmt.Errorf("%w: the portal speaks version %d of the link, this server %d: build both from one release, then restart the portal", ErrRefused, f.Version, link.Version)
+			}
+			s.portal = f.Portal
+		case *link.Seat:
+			seats = append(seats, f)
+		case *link.Synced:
+			return seats, nil
+		default:
+			return nil, fmt.Errorf("%w: %T during the handshake", ErrProtocol, f)
+		}
+	}
+}
+
+// read takes frames off the link for the loop. It never waits for the loop.
+func (s *Server) read() {
+	for {
+		f, err := s.conn.Recv()
+		s.mu.Lock()
+		if err != nil {
+			s.lost = err
+		} else {
+			s.inbox = append(s.inbox, f)
+		}
+		s.mu.Unlock()
+		s.signal()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// signal wakes the loop if it waits.
+func (s *Server) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// post has fn run on the loop. It reports whether the loop will: it does not
+// once it has ended.
+func (s *Server) post(fn func()) bool {
+	s.mu.Lock()
+	ok := !s.closed
+	if ok {
+		s.posted = append(s.posted, fn)
+	}
+	s.mu.Unlock()
+	s.signal()
+	return ok
+}
+
+// Do runs fn on the Server's loop and waits until what it changed is in the
+// store. It returns ErrStopped if the Server ends first, in which case fn's
+// changes may be lost, or the error of a fn that panicked, whose changes are
+// undone. If ctx ends first, fn may still run later. Game code that runs on the
+// loop has the world already and no Server to call Do on.
+func (s *Server) Do(ctx context.Context, fn func(*world.World)) error {
+	done := make(chan error, 1)
+	ok := s.post(func() {
+		err := s.protect("do", func() error { fn(s.world); return nil })
+		s.turn.after = append(s.turn.after, func() { done <- err })
+		s.turn.worked = true
+	})
+	if !ok {
+		return ErrStopped
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.over:
+		select {
+		case err := <-done:
+			return err
+		default:
+			return ErrStopped
+		}
+	}
+}
+
+// answer handles a Request of the Portal, on the loop.
+func (s *Server) answer(r *link.Request) {
+	reply := &link.Reply{ID: r.ID}
+	switch r.Message.Name {
+	case "status":
+		reply.Message = s.statusMessage()
+	default:
+		reply.Err = fmt.Sprintf("the server knows no request %q", r.Message.Name)
+	}
+	if err := s.conn.Send(reply); err != nil {
+		s.log.Debug("reply not sent", "err", err)
+	}
+}
+
+func (s *Server) statusMessage() message.Message {
+	players := 0
+	for _, seat := range s.seats {
+		if seat.session.Account() != nil {
+			players++
+		}
+	}
+	services := []any{
+		map[string]any{"name": "link", "address": s.portal, "state": "running"},
+		map[string]any{"name": "store", "address": s.cfg.Store.Describe().Path, "state": s.commits.state()},
+	}
+	return message.New("status").
+		With("pid", int64(os.Getpid())).
+		With("uptime_s", int64(time.Since(s.started)/time.Second)).
+		With("players", int64(players)).
+		With("entities", int64(s.world.Len())).
+		With("commit", int64(s.assigned)).
+		With("services", services)
+}

@@ -1,0 +1,316 @@
+package world
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mudlark.dev/lock"
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// A loader keeps what refers to entities that may not be loaded yet.
+type loader struct {
+	refs     map[*core]fields
+	attrs    map[ID]map[string][]byte // attributes with records of their own
+	problems []error
+}
+
+// entityFields are the fields of an entity's record that this build knows.
+var entityFields = []string{
+	"family", "class", "name", "aliases", "locks", "sets", "tags", "in", "arrived", "home", "to", "away", "account",
+	"password", "perms", "super", "characters", "last", "login",
+}
+
+// LoadRecord takes up a record, in any order, before FinishLoad. Data is not
+// kept. One that cannot be read is reported by FinishLoad, stays in the store
+// as it is, and is no error here; ErrBadRecord says that key is none of a
+// world's.
+func (w *World) LoadRecord(kind RecordKind, id string, data []byte) error {
+	if w.loading == nil {
+		if len(w.entities) > 0 || len(w.sessions) > 0 {
+			return fmt.Errorf("world: load into a world that is in use")
+		}
+		w.loading = &loader{refs: make(map[*core]fields), attrs: make(map[ID]map[string][]byte)}
+	}
+	var err error
+	switch kind {
+	case RecordEntity:
+		err = w.loadEntity(id, data)
+	case RecordAttribute:
+		err = w.loadAttribute(id, data)
+	case RecordSession:
+		err = w.loadSession(id, data)
+	case RecordTimer:
+		err = w.loadTimer(id, data)
+	case RecordSetting:
+		err = w.loadSetting(id, data)
+	default:
+		err = fmt.Errorf("%w: kind %d is unknown to this build", ErrBadRecord, kind)
+	}
+	if err != nil {
+		w.problem(fmt.Errorf("record %d/%q is left as it is: %w", kind, id, err))
+		w.unread[RecordKey{kind, id}] = bytes.Clone(data)
+	}
+	return nil
+}
+
+func (w *World) problem(err error) {
+	if l := w.loading; len(l.problems) < 1000 {
+		l.problems = append(l.problems, err)
+	}
+}
+
+func parseID(s string) (ID, error) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || n == 0 || strconv.FormatUint(n, 10) != s {
+		return 0, fmt.Errorf("%w: %q is no ID", ErrBadRecord, s)
+	}
+	return ID(n), nil
+}
+
+func (w *World) loadSetting(name string, data []byte) error {
+	f, _, err := decode(data)
+	if err != nil {
+		return err
+	}
+	if name == settingStartRoom {
+		w.startRoom = fields(f).id("id")
+	} else {
+		w.settings[name] = bytes.Clone(data)
+	}
+	return nil
+}
+
+func (w *World) loadEntity(key string, data []byte) error {
+	id, err := parseID(key)
+	if err != nil {
+		return err
+	}
+	w.lastID = max(w.lastID, id) // whatever is wrong with it: its ID is used
+	if len(data) == 0 || data[0] != recordVersion {
+		return fmt.Errorf("%w: it is of another version", ErrBadRecord)
+	}
+	head, rest, ok := takeBytes(data[1:])
+	if !ok {
+		return fmt.Errorf("%w: cut short", ErrBadRecord)
+	}
+	m, left, err := decode(head)
+	if err != nil {
+		return err
+	}
+	f := fields(m)
+	fam := family(f.int("family"))
+	if _, known := families[fam]; !known || len(left) > 0 {
+		return fmt.Errorf("%w: no entity of family %d", ErrBadRecord, f.int("family"))
+	}
+	class := f.text("class")
+	if class == "" {
+		class = families[fam].name
+	}
+	c := w.makeCore(id, fam, class)
+	c.name, c.aliases, c.sets = f.text("name"), f.texts("aliases"), f.texts("sets")
+	for len(rest) > 0 {
+		var name, encoded []byte
+		if name, rest, ok = takeBytes(rest); !ok {
+			return fmt.Errorf("%w: cut short", ErrBadRecord)
+		}
+		if encoded, rest, ok = takeBytes(rest); !ok {
+			return fmt.Errorf("%w: attribute %q is cut short", ErrBadRecord, name)
+		}
+		if err := c.loadAttr(string(name), encoded); err != nil {
+			return err
+		}
+	}
+	if text := f.text("locks"); text != "" {
+		l, err := w.compile(text)
+		if err != nil {
+			// Nobody but superusers until somebody mends it: better than everybody.
+			w.problem(fmt.Errorf("%s %s: its locks %q cannot be read, so nobody passes them: %w", id, c.name, text, err))
+			l = denyAll(w, c)
+		}
+		c.locks, c.lockText = l, text
+	}
+	tags := f.texts("tags")
+	for i := 0; i+1 < len(tags); i += 2 {
+		c.tags = append(c.tags, Tag{tags[i], tags[i+1]})
+	}
+	c.arrived = uint64(max(f.int("arrived"), 0))
+	w.arrivals = max(w.arrivals, c.arrived)
+	c.home, c.away = f.id("home"), f.id("away")
+	c.password, c.perms, c.superuser = Password(f.text("password")), f.texts("perms"), f.flag("super")
+	c.lastPuppet, c.lastLogin = f.id("last"), f.int("login")
+	for k, v := range m {
+		if !slices.Contains(entityFields, k) {
+			if c.rest == nil {
+				c.rest = make(map[string]any)
+			}
+			c.rest[k] = v
+		}
+	}
+	w.entities[id] = c
+	w.loading.refs[c] = f
+	return nil
+}
+
+// denyAll returns a lock that refuses every type that the class defines.
+func denyAll(w *World, c *core) lock.Lock {
+	var parts []string
+	for _, def := range strings.Split(families[c.family].locks, ";") {
+		access, _, _ := strings.Cut(def, ":")
+		parts = append(parts, strings.TrimSpace(access)+":none()")
+	}
+	l, _ := w.compile(strings.Join(parts, ";")) // made of what New has compiled
+	return l
+}
+
+func takeBytes(b []byte) (v, rest []byte, ok bool) {
+	n, k := binary.Uvarint(b)
+	if k <= 0 || n > uint64(len(b)-k) {
+		return nil, nil, false
+	}
+	return b[k : k+int(n)], b[k+int(n):], true
+}
+
+func (c *core) loadAttr(name string, encoded []byte) error {
+	m, rest, err := message.DecodeBinary(encoded)
+	if err != nil || len(rest) > 0 || len(m.Args) != 1 {
+		return fmt.Errorf("%w: attribute %q: %v", ErrBadRecord, name, err)
+	}
+	if c.attrs == nil {
+		c.attrs = make(map[string]attr)
+	}
+	c.attrs[name] = attr{value: m.Args[0], encoded: bytes.Clone(encoded)}
+	return nil
+}
+
+func (w *World) loadAttribute(key string, data []byte) error {
+	number, name, ok := strings.Cut(key, "/")
+	id, err := parseID(number)
+	if !ok || err != nil || name == "" {
+		return fmt.Errorf("%w: %q names no attribute", ErrBadRecord, key)
+	}
+	if w.loading.attrs[id] == nil {
+		w.loading.attrs[id] = make(map[string][]byte)
+	}
+	w.loading.attrs[id][name] = bytes.Clone(data)
+	return nil
+}
+
+func (w *World) loadSession(key string, data []byte) error {
+	var id session.ID
+	if len(key) != len(id) {
+		return fmt.Errorf("%w: %q is no session", ErrBadRecord, key)
+	}
+	copy(id[:], key)
+	m, _, err := decode(data)
+	if err != nil {
+		return err
+	}
+	f := fields(m)
+	d, _ := m["data"].(map[string]any)
+	w.stored[id] = &storedSession{
+		portal: f.text("portal"), account: f.id("account"), puppet: f.id("puppet"), data: d, sets: f.texts("sets"), since: f.int("since"),
+		prefs: session.Prefs{NoColor: f.flag("nocolor"), ScreenReader: f.flag("screenreader"), Width: int(f.int("width"))},
+	}
+	return nil
+}
+
+// SetHighID tells the highest entity ID that the store knows was ever given
+// out, before FinishLoad.
+func (w *World) SetHighID(id uint64) {
+	w.lastID = max(w.lastID, ID(id))
+	w.storedHighID = ID(id)
+}
+
+// A Report says how a load went.
+type Report struct {
+	Entities int
+	Problems []error // what is amiss and was left as it is; at most 1,000
+}
+
+// FinishLoad ties together what was loaded. The world can be used afterwards.
+func (w *World) FinishLoad() (Report, error) {
+	l := w.loading
+	if l == nil {
+		return Report{}, nil
+	}
+	ids := slices.Sorted(maps.Keys(w.entities))
+	for _, id := range ids {
+		c := w.entities[id]
+		f := l.refs[c]
+		for _, name := range sortedKeys(l.attrs[id]) {
+			if err := c.loadAttr(name, l.attrs[id][name]); err != nil {
+				w.problem(fmt.Errorf("%s: %w", id, err))
+				continue
+			}
+			if c.large == nil {
+				c.large = make(map[string]bool)
+			}
+			c.large[name] = true
+		}
+		delete(l.attrs, id)
+		for _, t := range c.tags {
+			w.index(t, c)
+		}
+		key := strings.ToLower(c.name)
+		switch c.family {
+		case famAccount:
+			w.accounts[key] = c
+		case famCharacter:
+			w.characters[key] = c
+		}
+		w.tie(c, f)
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.attrs)) {
+		w.problem(fmt.Errorf("%d attributes of %s, which is not there, are left as they are", len(l.attrs[id]), id))
+	}
+	for _, id := range ids {
+		c := w.entities[id]
+		slices.SortStableFunc(c.contents, func(a, b *core) int { return cmp.Compare(a.arrived, b.arrived) })
+		for _, o := range c.contents {
+			if o.offering() {
+				c.offers = append(c.offers, o)
+			}
+		}
+	}
+	w.finishTimers()
+	w.loading = nil
+	return Report{Entities: len(w.entities), Problems: l.problems}, nil
+}
+
+// tie resolves c's references. One to an entity that is not there is dropped
+// and reported.
+func (w *World) tie(c *core, f fields) {
+	ref := func(key string) *core {
+		id := f.id(key)
+		if id == 0 {
+			return nil
+		}
+		o := w.entities[id]
+		if o == nil {
+			w.problem(fmt.Errorf("%s %s: its %q is %s, which is not there", c.id, c.name, key, id))
+		}
+		return o
+	}
+	if in := ref("in"); in != nil && in != c && in.family != famAccount {
+		c.location = in
+		in.contents = append(in.contents, c)
+	}
+	c.destination = ref("to")
+	if a := ref("account"); a != nil && a.family == famAccount {
+		c.account = a
+	}
+	list, _ := f["characters"].([]any)
+	for _, v := range list {
+		if n, ok := v.(int64); ok && n > 0 {
+			c.characters = append(c.characters, ID(n))
+		}
+	}
+}

@@ -1,0 +1,271 @@
+package world
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"mudlark.dev/message"
+	"mudlark.dev/session"
+)
+
+// A RecordKind says what a record is. The numbers are those of store.Kind: they
+// are in files, so none is ever given another meaning.
+type RecordKind uint8
+
+// The kinds of records that a world writes.
+const (
+	RecordSetting   RecordKind = 1 // ID: the setting's name
+	RecordEntity    RecordKind = 2 // ID: the entity's number
+	RecordAttribute RecordKind = 3 // ID: the entity's number, a slash, the attribute's name
+	RecordSession   RecordKind = 4 // ID: the 16 bytes of session.ID
+	RecordTimer     RecordKind = 5 // ID: the timer's number
+)
+
+// A RecordKey names a record.
+type RecordKey struct {
+	Kind RecordKind
+	ID   string
+}
+
+// A Record is a part of the world in its stored form.
+type Record struct {
+	RecordKey
+	Data []byte
+}
+
+// Changes is what a turn changed.
+type Changes struct {
+	Puts    []Record    // by kind, then in the order of their first change
+	Deletes []RecordKey // what is no more; none of them is in Puts
+	HighID  uint64      // the highest entity ID ever given out; 0 if that has not changed
+}
+
+// Empty reports whether nothing is to be stored.
+func (c Changes) Empty() bool { return len(c.Puts) == 0 && len(c.Deletes) == 0 && c.HighID == 0 }
+
+// largeAttr is the encoded size in bytes above which an attribute has a record
+// of its own, so that a long note is not written with each hit point.
+const largeAttr = 1 << 10
+
+// recordVersion is the first byte of an entity's record.
+const recordVersion = 1
+
+// ErrBadRecord is returned for a record that cannot be read.
+var ErrBadRecord = errors.New("world: record cannot be read")
+
+const settingStartRoom = "start_room"
+
+func recordID(id ID) string                     { return strconv.FormatUint(uint64(id), 10) }
+func attrRecordID(id ID, name string) string    { return recordID(id) + "/" + name }
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func texts(list []string) (out []any) {
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
+}
+
+// TakeChanges returns what was changed since the last call, in its stored form,
+// and forgets how to undo it. The caller owns it.
+func (w *World) TakeChanges() Changes {
+	var out Changes
+	if w.dirtyStart {
+		out.put(RecordSetting, settingStartRoom, encode("v", map[string]any{"id": int64(w.startRoom)}))
+	}
+	for _, c := range w.dirty {
+		c.dirty = false
+		if c.deleted {
+			continue
+		}
+		c.store(&out)
+	}
+	for _, t := range w.dirtyTimers {
+		t.dirty = false
+		if t.gone {
+			continue
+		}
+		t.isRow = true
+		out.put(RecordTimer, recordID(ID(t.id)), t.encode())
+	}
+	for _, s := range w.dirtySess {
+		s.dirty = false
+		s.store(&out)
+	}
+	out.Deletes = append(out.Deletes, w.deletes...)
+	if w.lastID != w.storedHighID {
+		out.HighID = uint64(w.lastID)
+		w.storedHighID = w.lastID
+	}
+	clear(w.journal)
+	w.journal = w.journal[:0]
+	w.dirty, w.dirtyTimers, w.dirtySess, w.deletes = w.dirty[:0], w.dirtyTimers[:0], w.dirtySess[:0], nil
+	w.dirtyStart = false
+	return out
+}
+
+func (c *Changes) put(k RecordKind, id string, data []byte) {
+	c.Puts = append(c.Puts, Record{RecordKey{k, id}, data})
+}
+
+// encode writes fields that the world itself made, which cannot fail but for
+// their size.
+func encode(name string, fields map[string]any) []byte {
+	b, err := message.Message{Name: name, Kwargs: fields}.AppendBinary(nil)
+	if err != nil {
+		panic(fmt.Sprintf("world: encode %s: %v", name, err)) // the setters check what goes in
+	}
+	return b
+}
+
+func decode(data []byte) (map[string]any, []byte, error) {
+	m, rest, err := message.DecodeBinary(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrBadRecord, err)
+	}
+	return m.Kwargs, rest, nil
+}
+
+// store appends c's records: the entity's own, and those of large attributes
+// that have changed. The entity's is a version byte, the length and bytes of
+// its fields, then name and value of each small attribute, all with lengths.
+func (c *core) store(out *Changes) {
+	fields := map[string]any{}
+	maps.Copy(fields, c.rest)
+	put := func(key string, v any, present bool) {
+		if present {
+			fields[key] = v
+		} else {
+			delete(fields, key)
+		}
+	}
+	put("family", int64(c.family), true)
+	put("class", c.typeclass, true)
+	put("name", c.name, true)
+	put("aliases", texts(c.aliases), len(c.aliases) > 0)
+	put("locks", c.lockText, c.lockText != "")
+	put("sets", texts(c.sets), len(c.sets) > 0)
+	var tags []any
+	for _, t := range c.tags {
+		tags = append(tags, t.Key, t.Category)
+	}
+	put("tags", tags, len(tags) > 0)
+	put("in", idOf(c.location), c.location != nil)
+	put("arrived", int64(c.arrived), c.arrived != 0)
+	put("home", int64(c.home), c.home != 0)
+	put("to", idOf(c.destination), c.destination != nil)
+	put("away", int64(c.away), c.away != 0)
+	put("account", idOf(c.account), c.account != nil)
+	if c.family == famAccount {
+		put("password", string(c.password), true)
+		put("perms", texts(c.perms), len(c.perms) > 0)
+		put("super", true, c.superuser)
+		var chars []any
+		for _, id := range c.characters {
+			chars = append(chars, int64(id))
+		}
+		put("characters", chars, len(chars) > 0)
+		put("last", int64(c.lastPuppet), c.lastPuppet != 0)
+		put("login", c.lastLogin, c.lastLogin != 0)
+	}
+	head := encode("e", fields)
+	b := binary.AppendUvarint([]byte{recordVersion}, uint64(len(head)))
+	b = append(b, head...)
+	for _, name := range sortedKeys(c.attrs) {
+		a := c.attrs[name]
+		if len(a.encoded) <= largeAttr {
+			b = appendBytes(b, name)
+			b = appendBytes(b, string(a.encoded))
+			if c.large[name] {
+				delete(c.large, name)
+				out.Deletes = append(out.Deletes, RecordKey{RecordAttribute, attrRecordID(c.id, name)})
+			}
+		} else if a.dirty {
+			if c.large == nil {
+				c.large = make(map[string]bool)
+			}
+			c.large[name] = true
+			out.put(RecordAttribute, attrRecordID(c.id, name), a.encoded)
+		}
+		if a.dirty {
+			a.dirty = false
+			c.attrs[name] = a
+		}
+	}
+	for _, name := range sortedKeys(c.large) {
+		if _, ok := c.attrs[name]; !ok {
+			delete(c.large, name)
+			out.Deletes = append(out.Deletes, RecordKey{RecordAttribute, attrRecordID(c.id, name)})
+		}
+	}
+	out.put(RecordEntity, recordID(c.id), b)
+	c.isNew = false
+}
+
+func idOf(c *core) int64 {
+	if c == nil {
+		return 0
+	}
+	return int64(c.id)
+}
+
+func appendBytes(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// store appends the session's row if it is to have one.
+func (s *Session) store(out *Changes) {
+	key := string(s.id[:])
+	if s.closed {
+		return // its row is among the deletions if it had one
+	}
+	if s.account == nil && len(s.data) == 0 {
+		if s.isRow {
+			s.isRow = false
+			out.Deletes = append(out.Deletes, RecordKey{RecordSession, key})
+		}
+		return
+	}
+	s.isRow = true
+	data := s.data
+	if data == nil {
+		data = map[string]any{}
+	}
+	out.put(RecordSession, key, encode("s", map[string]any{
+		"portal": s.portal, "account": idOf(s.account), "puppet": idOf(s.puppet), "data": data,
+		"sets": texts(s.sets), "since": s.since.Unix(),
+		"nocolor": s.prefs.NoColor, "screenreader": s.prefs.ScreenReader, "width": int64(s.prefs.Width),
+	}))
+}
+
+// storedSession is a session's row that was loaded and not taken up yet.
+type storedSession struct {
+	portal          string
+	account, puppet ID
+	data            map[string]any
+	sets            []string
+	since           int64
+	prefs           session.Prefs
+}
+
+// fields reads loosely: what is missing or of another type is zero, so that a
+// row of another build can be read.
+type fields map[string]any
+
+func (f fields) text(key string) string { s, _ := f[key].(string); return s }
+func (f fields) int(key string) int64   { n, _ := f[key].(int64); return n }
+func (f fields) id(key string) ID       { return ID(max(f.int(key), 0)) }
+func (f fields) flag(key string) bool   { b, _ := f[key].(bool); return b }
+func (f fields) texts(key string) []string {
+	list, _ := f[key].([]any)
+	var out []string
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,241 @@
+package world
+
+import (
+	"container/heap"
+	"fmt"
+	"slices"
+	"time"
+
+	"mudlark.dev/message"
+)
+
+// A TimerID names a stored timer.
+type TimerID uint64
+
+// timer is a stored timer. Its times are those of the wall clock: what is due
+// while the game is down is run when it is back, once.
+type timer struct {
+	id       TimerID
+	entity   ID
+	name     string
+	args     map[string]any
+	start    time.Time
+	interval time.Duration
+	repeat   bool
+	due      time.Time
+
+	at    int // its place in the heap
+	dirty bool
+	isRow bool
+	gone  bool
+}
+
+// timers is a heap by when they are due, then by ID.
+type timers []*timer
+
+func (h timers) Len() int { return len(h) }
+func (h timers) Less(i, j int) bool {
+	if h[i].due.Equal(h[j].due) {
+		return h[i].id < h[j].id
+	}
+	return h[i].due.Before(h[j].due)
+}
+func (h timers) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+func (h *timers) Push(x any) {
+	t := x.(*timer)
+	t.at = len(*h)
+	*h = append(*h, t)
+}
+func (h *timers) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	t.at = -1
+	return t
+}
+
+// After has the handler of that name called once, d from now, with e and args.
+// The timer is stored: it survives reloads and crashes, and one that falls due
+// while the game is down is run when it is back. Its removal is stored
+// together with what the handler changes. It goes with e.
+func (w *World) After(d time.Duration, e Entity, name string, args map[string]any) (TimerID, error) {
+	return w.addTimer(max(d, 0), false, e, name, args)
+}
+
+// Every has the handler called each interval, of at least a second, the first
+// time one interval from now. Beats that are missed while the game is down are
+// left out; the others keep their phase.
+func (w *World) Every(interval time.Duration, e Entity, name string, args map[string]any) (TimerID, error) {
+	if interval < time.Second {
+		return 0, fmt.Errorf("%w: %q: %v", ErrInterval, name, interval)
+	}
+	return w.addTimer(interval, true, e, name, args)
+}
+
+func (w *World) addTimer(d time.Duration, repeat bool, e Entity, name string, args map[string]any) (TimerID, error) {
+	c := e.base()
+	switch {
+	case c.deleted:
+		return 0, fmt.Errorf("%w: timer %q of %s", ErrDeleted, name, c.id)
+	case w.cfg.Timers[name] == nil:
+		return 0, fmt.Errorf("%w: %q", ErrNoTimer, name)
+	case len(w.timers) >= MaxTimers:
+		return 0, fmt.Errorf("%w: timers: the limit is %d", ErrTooMany, MaxTimers)
+	}
+	m := message.New("t")
+	for k, v := range args {
+		m = m.With(k, v)
+	}
+	if err := m.Check(); err != nil {
+		return 0, fmt.Errorf("world: timer %q: %w", name, err)
+	}
+	w.lastTimer++
+	// Whole milliseconds are what is stored, so that it is the same before and
+	// after a reload.
+	t := &timer{
+		id: w.lastTimer, entity: c.id, name: name, args: m.Kwargs, repeat: repeat,
+		start: w.Now().Truncate(time.Millisecond), interval: d.Round(time.Millisecond),
+	}
+	t.due = t.start.Add(t.interval)
+	w.addToHeap(t)
+	t.dirty = true
+	w.dirtyTimers = append(w.dirtyTimers, t)
+	w.note(func() { w.dirtyTimers = w.dirtyTimers[:len(w.dirtyTimers)-1] })
+	return t.id, nil
+}
+
+func (w *World) addToHeap(t *timer) {
+	heap.Push(&w.timers, t)
+	t.gone = false
+	w.note(func() {
+		heap.Remove(&w.timers, t.at)
+		t.gone = true
+	})
+}
+
+// CancelTimer ends a timer and reports whether there was one.
+func (w *World) CancelTimer(id TimerID) bool {
+	for _, t := range w.timers {
+		if t.id == id {
+			w.removeTimer(t)
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) cancelTimersOf(id ID) {
+	for _, t := range slices.Clone(w.timers) {
+		if t.entity == id {
+			w.removeTimer(t)
+		}
+	}
+}
+
+func (w *World) removeTimer(t *timer) {
+	heap.Remove(&w.timers, t.at)
+	t.gone = true
+	w.note(func() {
+		heap.Push(&w.timers, t)
+		t.gone = false
+	})
+	if t.isRow {
+		w.erase(RecordKey{RecordTimer, recordID(ID(t.id))})
+	}
+}
+
+// NextTimer returns when the next timer is due, if there is one.
+func (w *World) NextTimer() (time.Time, bool) {
+	if len(w.timers) == 0 {
+		return time.Time{}, false
+	}
+	return w.timers[0].due, true
+}
+
+// FireNext takes the timer that is due next: a one-shot is removed now, before
+// it runs, so that a handler that fails is not called again; one that repeats
+// is set to its next beat. It returns the handler's name and the call to make.
+func (w *World) FireNext() (name string, run func() error) {
+	t := w.timers[0]
+	if t.repeat {
+		w.beat(t)
+	} else {
+		w.removeTimer(t)
+	}
+	e, handler := w.Get(t.entity), w.cfg.Timers[t.name]
+	return t.name, func() error {
+		if e == nil {
+			return fmt.Errorf("%w: %s of timer %q", ErrDeleted, t.entity, t.name)
+		}
+		if handler == nil {
+			return fmt.Errorf("%w: %q", ErrNoTimer, t.name)
+		}
+		return handler(w, e, t.args)
+	}
+}
+
+// beat sets a repeating timer to its first beat after now. Nothing is stored:
+// start and interval tell all beats.
+func (w *World) beat(t *timer) {
+	n := w.Now().Sub(t.start)/t.interval + 1
+	t.due = t.start.Add(n * t.interval)
+	heap.Fix(&w.timers, t.at)
+}
+
+func (t *timer) encode() []byte {
+	args := t.args
+	if args == nil {
+		args = map[string]any{}
+	}
+	return encode("t", map[string]any{
+		"entity": int64(t.entity), "name": t.name, "args": args, "start": t.start.UnixMilli(),
+		"interval": t.interval.Milliseconds(), "repeat": t.repeat,
+	})
+}
+
+func (w *World) loadTimer(key string, data []byte) error {
+	id, err := parseID(key)
+	if err != nil {
+		return err
+	}
+	w.lastTimer = max(w.lastTimer, TimerID(id))
+	m, _, err := decode(data)
+	if err != nil {
+		return err
+	}
+	f := fields(m)
+	args, _ := m["args"].(map[string]any)
+	t := &timer{
+		id: TimerID(id), entity: f.id("entity"), name: f.text("name"), args: args, repeat: f.flag("repeat"), isRow: true,
+		start: time.UnixMilli(f.int("start")), interval: time.Duration(f.int("interval")) * time.Millisecond,
+	}
+	if t.interval < 0 || t.interval > 1<<62 || t.repeat && t.interval < time.Second {
+		return fmt.Errorf("%w: interval %v", ErrBadRecord, t.interval)
+	}
+	t.due = t.start.Add(t.interval)
+	w.addToHeap(t)
+	return nil
+}
+
+// finishTimers drops from the heap, not from the store, what this build cannot
+// run, and sets the others to their next beat.
+func (w *World) finishTimers() {
+	for _, t := range slices.Clone(w.timers) {
+		switch {
+		case w.entities[t.entity] == nil:
+			w.problem(fmt.Errorf("timer %d %q: its entity %s is not there", t.id, t.name, t.entity))
+		case w.cfg.Timers[t.name] == nil:
+			w.problem(fmt.Errorf("timer %d of %s: %w: %q; it is kept for a build that has one", t.id, t.entity, ErrNoTimer, t.name))
+		default:
+			if t.repeat && t.due.Before(w.Now()) {
+				w.beat(t)
+			}
+			continue
+		}
+		heap.Remove(&w.timers, t.at)
+	}
+}

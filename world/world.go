@@ -1,0 +1,242 @@
+package world
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"mudlark.dev/lock"
+	"mudlark.dev/session"
+)
+
+// Errors of the world. Those about names are shown to players as they are.
+var (
+	ErrNameTaken = errors.New("That name is taken.")
+	ErrBadName   = errors.New("A name has 3 to 30 letters, digits or any of @ . + - _")
+	ErrDeleted   = errors.New("world: the entity is deleted")
+	ErrInside    = errors.New("world: a thing cannot be moved into itself")
+	ErrNoTimer   = errors.New("world: no handler of that name is registered for timers")
+	ErrInterval  = errors.New("world: a timer's interval is at least a second")
+	ErrTooMany   = errors.New("world: too many")
+)
+
+// Limits of what an entity may hold.
+const (
+	MaxName    = 200  // bytes of a thing's name or alias
+	MaxAliases = 64   // of one entity
+	MaxAttrs   = 4096 // of one entity
+	MaxTags    = 256  // of one entity
+	MaxTimers  = 1 << 20
+)
+
+// An ID names an entity for ever. People write it "#12". 0 names nothing.
+type ID uint64
+
+// String returns the ID as people write it.
+func (id ID) String() string { return fmt.Sprintf("#%d", uint64(id)) }
+
+// A TimerFunc handles a stored timer. args is what After was given; the
+// handler may keep it. An error is logged and undoes what it changed.
+type TimerFunc func(w *World, e Entity, args map[string]any) error
+
+// Config has the settings of a World. The zero value is usable.
+type Config struct {
+	Now              func() time.Time     // nil means time.Now
+	Rand             *rand.Rand           // nil means a new one with a random seed
+	Locks            lock.Funcs           // nil means lock.Default
+	Timers           map[string]TimerFunc // by name
+	MultisessionMode int                  // 0 to 3: see Session.Login and Session.Puppet
+	Logger           *slog.Logger         // nil means slog.Default()
+}
+
+// A World is one game's state. See the package comment for who may use it.
+type World struct {
+	cfg      Config
+	lastID   ID
+	arrivals uint64 // numbers the arrivals of things in places
+	// Everything by its key.
+	entities   map[ID]*core
+	accounts   map[string]*core // by lower-case name
+	characters map[string]*core // by lower-case name
+	tagged     map[Tag][]*core  // in ID order
+	locks      map[string]lock.Lock
+	sessions   map[session.ID]*Session
+	stored     map[session.ID]*storedSession // loaded and not taken up yet
+	timers     timers
+	lastTimer  TimerID
+	startRoom  ID
+	unread     map[RecordKey][]byte // records that could not be read, kept as they are
+	settings   map[string][]byte    // settings that this build does not know
+
+	journal      []func() // how to take back what was changed in this turn, oldest first
+	effects      []Effect
+	emitted      int // bytes of text in effects, see Emitted
+	dirty        []*core
+	dirtySess    []*Session
+	dirtyTimers  []*timer
+	deletes      []RecordKey
+	dirtyStart   bool
+	storedHighID ID
+	loading      *loader
+}
+
+// New returns an empty World.
+func New(cfg Config) (*World, error) {
+	if cfg.MultisessionMode < 0 || cfg.MultisessionMode > 3 {
+		return nil, fmt.Errorf("world: multisession mode %d: there are 0 to 3", cfg.MultisessionMode)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	if cfg.Locks == nil {
+		cfg.Locks = lock.Default(lock.DefaultHierarchy())
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	w := &World{
+		cfg:        cfg,
+		entities:   make(map[ID]*core),
+		accounts:   make(map[string]*core),
+		characters: make(map[string]*core),
+		tagged:     make(map[Tag][]*core),
+		locks:      make(map[string]lock.Lock),
+		sessions:   make(map[session.ID]*Session),
+		stored:     make(map[session.ID]*storedSession),
+		unread:     make(map[RecordKey][]byte),
+		settings:   make(map[string][]byte),
+	}
+	for f := range families {
+		if _, err := w.compile(families[f].locks); err != nil {
+			return nil, fmt.Errorf("world: the game's lock functions lack one that every game needs: %w", err)
+		}
+	}
+	return w, nil
+}
+
+// Now is the world's clock; game code uses no other.
+func (w *World) Now() time.Time { return w.cfg.Now() }
+
+// Rand is the world's chance; game code uses no other.
+func (w *World) Rand() *rand.Rand { return w.cfg.Rand }
+
+// Len returns the number of entities.
+func (w *World) Len() int { return len(w.entities) }
+
+// Empty reports whether the world has no entity and never had one.
+func (w *World) Empty() bool { return w.lastID == 0 && len(w.unread) == 0 }
+
+// Get returns the entity of that ID as *Object, *Room, *Exit, *Character or
+// *Account, the same pointer each time; nil if there is none.
+func (w *World) Get(id ID) Entity {
+	if c := w.entities[id]; c != nil {
+		return c.self
+	}
+	return nil
+}
+
+// AccountByName returns the account of that name, whatever its case, or nil.
+func (w *World) AccountByName(name string) *Account {
+	if c := w.accounts[strings.ToLower(name)]; c != nil {
+		return c.self.(*Account)
+	}
+	return nil
+}
+
+// CharacterByName returns the character of that name, whatever its case, or
+// nil.
+func (w *World) CharacterByName(name string) *Character {
+	if c := w.characters[strings.ToLower(name)]; c != nil {
+		return c.self.(*Character)
+	}
+	return nil
+}
+
+// All yields every entity in the order of IDs. The world may be changed
+// meanwhile; entities that are deleted before their turn are left out.
+func (w *World) All() iter.Seq[Entity] {
+	ids := make([]ID, 0, len(w.entities))
+	for id := range w.entities {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return func(yield func(Entity) bool) {
+		for _, id := range ids {
+			if c := w.entities[id]; c != nil && !yield(c.self) {
+				return
+			}
+		}
+	}
+}
+
+// Accounts returns the number of accounts.
+func (w *World) Accounts() int { return len(w.accounts) }
+
+// Tagged returns the entities that have the tag, in the order of IDs.
+func (w *World) Tagged(key, category string) []Entity {
+	cores := w.tagged[Tag{key, category}]
+	out := make([]Entity, len(cores))
+	for i, c := range cores {
+		out[i] = c.self
+	}
+	return out
+}
+
+// StartRoom returns where new characters begin and homeless things go, or nil
+// if none is set.
+func (w *World) StartRoom() *Room {
+	if c := w.entities[w.startRoom]; c != nil {
+		r, _ := c.self.(*Room)
+		return r
+	}
+	return nil
+}
+
+// SetStartRoom sets the start room.
+func (w *World) SetStartRoom(r *Room) {
+	old, dirty := w.startRoom, w.dirtyStart
+	w.startRoom, w.dirtyStart = r.ID(), true
+	w.note(func() { w.startRoom, w.dirtyStart = old, dirty })
+}
+
+// compile returns the lock of that text, one copy per text.
+func (w *World) compile(text string) (lock.Lock, error) {
+	if l, ok := w.locks[text]; ok {
+		return l, nil
+	}
+	l, err := lock.Parse(text, w.cfg.Locks)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	if len(w.locks) >= 10000 {
+		clear(w.locks) // only a cache; builders do not write that many
+	}
+	w.locks[text] = l
+	return l, nil
+}
+
+// CheckName returns ErrBadName unless name is fit for an account or character.
+func CheckName(name string) error {
+	if len(name) < 3 || len(name) > 30 {
+		return ErrBadName
+	}
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("@.+-_", r):
+		default:
+			return ErrBadName
+		}
+	}
+	return nil
+}
+
+func byID(a, b *core) int { return cmp.Compare(a.id, b.id) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -23,6 +24,7 @@ import (
 // A portal is the other end of the Server's link, played by a test: it keeps
 // the logs and holds turns as link/SPEC.md says.
 type portal struct {
+	mu    sync.Mutex // what the test and the reader of the link both touch
 	t     *testing.T
 	l     *pipe.Listener
 	conn  *link.Conn
@@ -37,7 +39,6 @@ type portal struct {
 	pongs   int
 	replies []*link.Reply
 	actions []*link.Action
-	lost    error
 }
 
 type heldTurn struct {
@@ -78,11 +79,13 @@ func (p *portal) attach() {
 		p.t.Fatalf("Accept: %v", err)
 	}
 	p.conn = link.New(tr, link.Config{})
-	p.lost, p.drained, p.turn = nil, false, nil
+	p.drained, p.turn = false, nil
 	f, err := p.conn.Recv()
 	if err != nil {
 		p.t.Fatalf("no ServerHello: %v", err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.hello = f.(*link.ServerHello)
 	p.last = p.hello.Commit
 	p.release()
@@ -104,9 +107,6 @@ func (p *portal) attach() {
 		for {
 			f, err := conn.Recv()
 			if err != nil {
-				if p.conn == conn {
-					p.lost = err
-				}
 				return
 			}
 			p.take(f)
@@ -121,6 +121,8 @@ func (p *portal) send(f ...link.Frame) {
 }
 
 func (p *portal) take(f link.Frame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch f := f.(type) {
 	case *link.End:
 		p.held = append(p.held, heldTurn{f, p.turn})
@@ -135,7 +137,9 @@ func (p *portal) take(f link.Frame) {
 		p.drained = true
 	case *link.Reply:
 	case *link.Request:
-		p.send(&link.Reply{ID: f.ID, Message: message.New("services", `[{"name":"telnet:4000","addr":"127.0.0.1:4000","state":"running"}]`)})
+		p.send(&link.Reply{ID: f.ID, Message: message.New("services").With("services", []any{
+			map[string]any{"name": "telnet:4000", "address": "127.0.0.1:4000", "state": "running"},
+		})})
 	default:
 		p.turn = append(p.turn, f)
 	}
@@ -215,7 +219,7 @@ func (p *portal) apply(f link.Frame) {
 	case *link.Disconnect:
 		if c := p.seats[f.Session]; c != nil {
 			c.gone = f.Reason
-			c.close(f.Reason)
+			c.closeLocked(f.Reason)
 		}
 	case *link.Action:
 		p.actions = append(p.actions, f)
@@ -226,6 +230,8 @@ func (p *portal) apply(f link.Frame) {
 
 // connect opens a session.
 func (p *portal) connect() *client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.next++
 	c := &client{p: p, index: p.next, id: session.NewID(), taken: true, info: session.Info{Protocol: "test", Addr: fmt.Sprintf("10.0.0.%d:1", p.next)}}
 	p.seats[c.index] = c
@@ -247,6 +253,8 @@ func (c *client) append(f func(n uint64) link.Frame) {
 
 // send gives a message to the game, stamped as the Portal stamps it.
 func (c *client) send(m message.Message) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
 	q := c.question
 	if m.Name == "text" {
 		c.question, c.hidden = link.QuestionID{}, false
@@ -263,6 +271,12 @@ func (c *client) typ(lines ...string) {
 }
 
 func (c *client) close(reason string) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.closeLocked(reason)
+}
+
+func (c *client) closeLocked(reason string) {
 	c.append(func(n uint64) link.Frame { return &link.Close{Index: c.index, N: n, Reason: reason} })
 }
 
@@ -270,6 +284,8 @@ func (c *client) close(reason string) {
 // shown since the last read, one line each.
 func (c *client) read() string {
 	synctest.Wait()
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
 	s := strings.Join(c.out, "\n")
 	c.out = nil
 	return s

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -43,32 +42,28 @@ func (h host) Services(ctx context.Context) ([]command.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: ask the portal for its services: %w", err)
 	}
-	return servicesOf("portal", reply)
+	return servicesOf("portal", reply), nil
 }
 
-// servicesOf reads the Portal's list, which is JSON in one text argument.
-func servicesOf(side string, m message.Message) ([]command.Service, error) {
-	text, _ := m.ArgText(0)
-	var list []struct{ Name, Addr, State, Error string }
-	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		return nil, fmt.Errorf("server: the portal's services: %w", err)
-	}
+// servicesOf reads the Portal's list.
+func servicesOf(side string, m message.Message) []command.Service {
+	list, _ := m.Kwargs["services"].([]any)
 	var out []command.Service
-	for _, e := range list {
-		out = append(out, command.Service{Side: side, Name: e.Name, Address: e.Addr, State: e.State, Cause: e.Error})
+	for _, v := range list {
+		e, _ := v.(map[string]any)
+		text := func(key string) string { s, _ := e[key].(string); return s }
+		out = append(out, command.Service{
+			Side: side, Name: text("name"), Address: text("address"), State: text("state"), Cause: text("error"),
+		})
 	}
-	return out, nil
+	return out
 }
 
 // SetService starts or stops a service of the Portal.
 func (h host) SetService(ctx context.Context, name string, on bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	verb := "stop"
-	if on {
-		verb = "start"
-	}
-	if _, err := h.s.conn.Request(ctx, message.New("services", verb, name)); err != nil {
+	if _, err := h.s.conn.Request(ctx, message.New("service", name, on)); err != nil {
 		var refused *link.RequestError
 		if errors.As(err, &refused) {
 			return command.Errorf("%s", markup.Escape(refused.Text))

@@ -29,9 +29,7 @@ func (s *Server) send(effects []world.Effect, lines []processed) {
 		case world.Output:
 			frames = s.appendOutput(frames, e)
 		case openQuestion:
-			if s.counted(e.seat, len(e.prompt)) {
-				frames = append(frames, &link.Question{Session: e.seat.index, ID: e.id, Hidden: e.hidden, Prompt: e.prompt})
-			}
+			frames = append(frames, &link.Question{Session: e.seat.index, ID: e.id, Hidden: e.hidden, Prompt: e.prompt})
 		case closeQuestion:
 			frames = append(frames, &link.Question{Session: e.seat.index})
 		case world.Login:

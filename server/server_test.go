@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -504,9 +505,10 @@ func TestStoreInTrouble(t *testing.T) {
 	bubble(t, func(t *testing.T, g *game) {
 		ada := g.login("Ada")
 		ada.read()
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		g.store.SetGate(func(context.Context, []*store.Batch) error {
-			if broken {
+			if broken.Load() {
 				return store.ErrFull
 			}
 			return nil
@@ -520,7 +522,7 @@ func TestStoreInTrouble(t *testing.T) {
 		if g.p.pongs == 0 {
 			t.Error("the loop does not answer pings while the store fails")
 		}
-		broken = false
+		broken.Store(false)
 		time.Sleep(time.Minute)
 		expect(t, "afterwards", ada.read(), "count 1")
 	}, count())

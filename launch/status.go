@@ -189,6 +189,12 @@ func (st *status) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\tin %s\n", title(st.Game, st.Version), st.Folder)
 	fmt.Fprintf(t, "Portal\trunning\tpid %d\tup %s\t%s\n", st.Portal.PID, period(st.Portal.UptimeS), memory(st.Portal.RSSBytes))
+	printServices(t, st.Portal.Services)
+	for _, p := range st.Portal.Plugins {
+		if p.Error != "" {
+			fmt.Fprintf(t, "  plugin %s\tfailed: %s\n", p.Name, indent(p.Error))
+		}
+	}
 	if s := &st.Server; s.PID == 0 {
 		fmt.Fprintf(t, "Server\t%s\n", s.State)
 	} else {
@@ -205,6 +211,7 @@ func (st *status) print(w io.Writer) error {
 			fmt.Fprintf(t, "  %s\t%d\n", c.name, *c.n)
 		}
 	}
+	printServices(t, st.Server.Services)
 	if r := st.LastReload; r != nil {
 		fmt.Fprintf(t, "Last %s\t%s\ttook %.3fs", r.Mode, r.At.Local().Format("2006-01-02 15:04:05"), r.TookS)
 		if r.Reason != "" {
@@ -213,13 +220,6 @@ func (st *status) print(w io.Writer) error {
 		fmt.Fprintln(t)
 		if r.Error != "" {
 			fmt.Fprintf(t, "  failed\t%s\n", indent(r.Error))
-		}
-	}
-	printServices(t, st.Portal.Services)
-	printServices(t, st.Server.Services)
-	for _, p := range st.Portal.Plugins {
-		if p.Error != "" {
-			fmt.Fprintf(t, "Plugin %s\tfailed: %s\n", p.Name, indent(p.Error))
 		}
 	}
 	fmt.Fprintf(t, "Sessions\t%d\n", len(st.Sessions))
@@ -241,15 +241,14 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// printServices writes one line for each service, the first screen's and
-// that of status.
+// printServices writes one line for each service.
 func printServices(w io.Writer, list []serviceStatus) {
 	for _, s := range list {
 		state := s.State
 		if s.Error != "" {
 			state += ": " + oneLine(s.Error)
 		}
-		fmt.Fprintf(w, "Service %s\t%s\t%s\n", s.Name, dash(s.Address), state)
+		fmt.Fprintf(w, "  service %s\t%s\t%s\n", s.Name, dash(s.Address), state)
 	}
 }
 

@@ -1,0 +1,361 @@
+package telnet
+
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// DefaultMaxLine is the limit of a line in bytes if Config gives none.
+const DefaultMaxLine = 4096
+
+// Limits of a subnegotiation's payload in bytes. A longer one is reported as
+// SubTooLong and skipped up to its end.
+const (
+	MaxSub    = 8 << 10
+	MaxSubOOB = 64 << 10 // of GMCP (201) and MSDP (69), which carry whole documents
+)
+
+// Config has the settings of a Codec. The zero value refuses every option.
+type Config struct {
+	Options map[Option]Policy // those that are not named are refused; the map is not changed afterwards
+	MaxLine int               // bytes of the longest line; 0 means DefaultMaxLine
+}
+
+// ServerOptions returns what suits a MUD server: SGA is agreed to and not
+// offered, window size and terminal type may be reported, ECHO is announced
+// when a password is asked for.
+func ServerOptions() map[Option]Policy {
+	return map[Option]Policy{
+		Echo:     {Announced: true},
+		SGA:      {AcceptUs: true},
+		NAWS:     {AcceptThem: true},
+		TermType: {AcceptThem: true},
+	}
+}
+
+// A Kind says what an Event is.
+type Kind uint8
+
+// The kinds of events.
+const (
+	Line           Kind = iota + 1 // Text is a whole line, without its end
+	LineTooLong                    // the line that began is over the limit; the rest of it is skipped
+	OptionChanged                  // Option is in force on Side, or no longer, or the peer refused it: On
+	Subnegotiation                 // Payload belongs to Option
+	SubTooLong                     // one of Option was over the limit, or malformed
+	Other                          // Command came: NOP, DM, BRK, IP, AO, AYT, GA, EOR
+)
+
+// An Event is what the Codec found in its input.
+type Event struct {
+	Kind    Kind
+	Text    string  // of Line: valid UTF-8
+	Payload []byte  // of Subnegotiation: good until the call that reports it returns
+	Option  Option  // of OptionChanged, Subnegotiation, SubTooLong
+	Side    Side    // of OptionChanged
+	On      bool    // of OptionChanged
+	Command Command // of Other
+}
+
+// state is where in a sequence the input is.
+type state byte
+
+const (
+	inText      state = iota
+	inCommand         // after IAC
+	inOption          // after IAC and the command in Codec.cmd
+	inSubOption       // after IAC SB
+	inSub             // in a payload
+	inSubIAC          // after IAC in a payload
+	lastState   = inSubIAC
+)
+
+// A Codec is one end of a telnet connection. It is not safe for concurrent
+// use.
+type Codec struct {
+	cfg Config
+
+	state  state
+	cmd    Command
+	subOpt Option
+	sub    []byte
+	skip   bool // the payload is over its limit
+	line   []byte
+	cr     bool // the last byte of text was a CR, which ended a line: an LF or NUL belongs to it
+	over   bool // the line is over its limit: what comes until its end is skipped
+	us     [256]qstate
+	them   [256]qstate
+	out    []byte
+}
+
+// New returns a Codec at the beginning of a connection.
+func New(cfg Config) *Codec {
+	if cfg.MaxLine <= 0 {
+		cfg.MaxLine = DefaultMaxLine
+	}
+	return &Codec{cfg: cfg}
+}
+
+// Pending returns how many bytes of a line were received without its end.
+func (c *Codec) Pending() int { return len(c.line) }
+
+// TakeOutput returns what is to be sent to the peer in answer to what was
+// decoded, or nil. The caller owns it.
+func (c *Codec) TakeOutput() []byte {
+	out := c.out
+	c.out = nil
+	return out
+}
+
+// Decode takes what was received and calls emit for each event in it, in order.
+// The events do not depend on how the input was cut. emit must not call the
+// Codec, but for On and Asking.
+func (c *Codec) Decode(in []byte, emit func(Event)) {
+	for len(in) > 0 {
+		if c.state == inText {
+			in = c.text(in, emit)
+			continue
+		}
+		b := in[0]
+		in = in[1:]
+		switch c.state {
+		case inCommand:
+			c.command(b, emit)
+		case inOption:
+			c.state = inText
+			c.negotiate(c.cmd, Option(b), emit)
+		case inSubOption:
+			c.state, c.subOpt, c.sub, c.skip = inSub, Option(b), c.sub[:0], false
+			if Command(b) == IAC { // IAC SB IAC: no option has that number on the wire unescaped
+				c.state, c.skip = inSubIAC, true
+			}
+		case inSub:
+			if Command(b) == IAC {
+				c.state = inSubIAC
+			} else {
+				c.addSub(b)
+			}
+		case inSubIAC:
+			switch Command(b) {
+			case IAC:
+				c.state = inSub
+				c.addSub(b)
+			case SE:
+				c.state = inText
+				c.endSub(emit)
+			default:
+				// The end was lost. What follows is a command.
+				emit(Event{Kind: SubTooLong, Option: c.subOpt})
+				c.sub, c.skip = nil, false
+				c.command(b, emit)
+			}
+		}
+	}
+}
+
+// text handles the bytes up to the next IAC and returns the rest.
+func (c *Codec) text(in []byte, emit func(Event)) []byte {
+	for i := 0; i < len(in); i++ {
+		b := in[i]
+		if Command(b) == IAC {
+			c.state = inCommand
+			return in[i+1:]
+		}
+		if c.cr {
+			c.cr = false
+			if b == '\n' || b == 0 {
+				continue
+			}
+		}
+		if b >= ' ' && b != 0x7f {
+			// The common case: as much as can be taken at once.
+			end := i + 1
+			for end < len(in) && in[end] >= ' ' && in[end] != 0x7f && Command(in[end]) != IAC {
+				end++
+			}
+			c.add(in[i:end], emit)
+			i = end - 1
+			continue
+		}
+		switch b {
+		case '\r':
+			c.cr = true
+			c.endLine(emit)
+		case '\n':
+			c.endLine(emit)
+		case '\b', 0x7f:
+			c.erase()
+		case '\t':
+			c.add(in[i:i+1], emit)
+		}
+	}
+	return nil
+}
+
+// data is a 255 that came doubled.
+func (c *Codec) data(b byte, emit func(Event)) {
+	c.cr = false
+	c.add([]byte{b}, emit)
+}
+
+func (c *Codec) add(b []byte, emit func(Event)) {
+	if c.over {
+		return
+	}
+	if len(c.line)+len(b) > c.cfg.MaxLine {
+		c.over = true
+		c.line = nil
+		emit(Event{Kind: LineTooLong})
+		return
+	}
+	c.line = append(c.line, b...)
+}
+
+func (c *Codec) endLine(emit func(Event)) {
+	if c.over {
+		c.over = false
+		return
+	}
+	text := validUTF8(c.line)
+	c.line = c.line[:0]
+	if cap(c.line) > 1024 {
+		c.line = nil // an idle connection keeps no large buffer
+	}
+	emit(Event{Kind: Line, Text: text})
+}
+
+// erase takes the last character off the line: a backspace typed in a client
+// that sends keys as they are.
+func (c *Codec) erase() {
+	n := len(c.line)
+	for n > 0 {
+		n--
+		if utf8.RuneStart(c.line[n]) {
+			break
+		}
+	}
+	c.line = c.line[:n]
+}
+
+func (c *Codec) command(b byte, emit func(Event)) {
+	c.state = inText
+	switch cmd := Command(b); cmd {
+	case IAC:
+		c.data(b, emit)
+	case WILL, WONT, DO, DONT:
+		c.state, c.cmd = inOption, cmd
+	case SB:
+		c.state = inSubOption
+	case EC:
+		c.erase()
+	case EL:
+		c.line = c.line[:0]
+	case IP:
+		c.line = c.line[:0]
+		emit(Event{Kind: Other, Command: cmd})
+	case EOR, NOP, DM, BRK, AO, AYT, GA:
+		emit(Event{Kind: Other, Command: cmd})
+	}
+	// SE without SB and bytes that are no command mean nothing.
+}
+
+func (c *Codec) addSub(b byte) {
+	if c.skip {
+		return
+	}
+	limit := MaxSub
+	if c.subOpt == 201 || c.subOpt == 69 {
+		limit = MaxSubOOB
+	}
+	if len(c.sub) >= limit {
+		c.skip, c.sub = true, nil
+		return
+	}
+	c.sub = append(c.sub, b)
+}
+
+func (c *Codec) endSub(emit func(Event)) {
+	if c.skip {
+		emit(Event{Kind: SubTooLong, Option: c.subOpt})
+	} else {
+		emit(Event{Kind: Subnegotiation, Option: c.subOpt, Payload: c.sub})
+	}
+	c.skip = false
+	if cap(c.sub) > 256 {
+		c.sub = nil
+	}
+	c.sub = c.sub[:0]
+}
+
+// validUTF8 returns b as text, with U+FFFD for each maximal part of it that
+// cannot begin a character (The Unicode Standard, section 3.9, "U+FFFD
+// Substitution of Maximal Subparts").
+func validUTF8(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	out := make([]byte, 0, len(b)+8)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			n = maximalSubpart(b)
+			out = utf8.AppendRune(out, utf8.RuneError)
+		} else {
+			out = append(out, b[:n]...)
+		}
+		b = b[n:]
+	}
+	return string(out)
+}
+
+// maximalSubpart returns how many bytes at the beginning of b could have begun
+// a character, at least 1. b does not begin with a whole character.
+func maximalSubpart(b []byte) int {
+	for n := min(3, len(b)); n > 1; n-- {
+		if !utf8.FullRune(b[:n]) {
+			return n
+		}
+	}
+	return 1
+}
+
+// AppendText appends text as telnet data: 255 is doubled, and line ends become
+// CR LF. A CR that is followed by an LF stays as it is; one that is not gets a
+// NUL (RFC 854, "THE NVT PRINTER AND KEYBOARD").
+func AppendText[T string | []byte](dst []byte, text T) []byte {
+	dst = slices.Grow(dst, len(text)+8)
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; {
+		case b == '\n':
+			if i == 0 || text[i-1] != '\r' {
+				dst = append(dst, '\r')
+			}
+			dst = append(dst, '\n')
+		case b == '\r':
+			dst = append(dst, '\r')
+			if i+1 == len(text) || text[i+1] != '\n' {
+				dst = append(dst, 0)
+			}
+		case Command(b) == IAC:
+			dst = append(dst, b, b)
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
+}
+
+// AppendCommand appends a command that stands alone, such as GA.
+func AppendCommand(dst []byte, c Command) []byte { return append(dst, byte(IAC), byte(c)) }
+
+// AppendSub appends a subnegotiation. RFC 855, with 255 doubled in the payload.
+func AppendSub(dst []byte, o Option, payload []byte) []byte {
+	dst = append(dst, byte(IAC), byte(SB), byte(o))
+	for _, b := range payload {
+		if Command(b) == IAC {
+			dst = append(dst, b)
+		}
+		dst = append(dst, b)
+	}
+	return append(dst, byte(IAC), byte(SE))
+}

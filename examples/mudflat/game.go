@@ -56,7 +56,9 @@ func shore() *command.CmdSet {
 					return command.Errorf("You are nowhere near the water.")
 				}
 				c.Msg("You crouch down and begin to turn things over.")
-				c.Puppet.Location().MsgContents(c.Puppet.Name()+" crouches down and turns over stones.", c.Puppet)
+				if at := c.Puppet.Room(); at != nil {
+					at.MsgContents(c.Puppet.Name()+" crouches down and turns over stones.", c.Puppet)
+				}
 				c.Sleep(2 * time.Second)
 				c.Msg(finds[c.World.Rand().IntN(len(finds))])
 				return nil

@@ -217,6 +217,7 @@ func (v *supervisor) run(ctx context.Context) {
 			switch {
 			case v.p.cfg.Starter == nil: // whoever comes next may
 				backoff = 0
+			case w.attached && w.outside: // no fault of the program's: as before
 			case time.Since(began) < quickDeath || !w.attached:
 				backoff = min(max(2*backoff, firstBackoff), lastBackoff)
 			default:
@@ -288,6 +289,7 @@ type watch struct {
 	attached bool         // it was, at some time
 	next     *replacement // for which it was ended
 	cause    string       // why it died
+	outside  bool         // somebody else killed it
 
 	a      *attachment
 	ending bool // it was told to stop, or is being killed
@@ -309,7 +311,8 @@ func (w *watch) run(ctx context.Context) {
 	for {
 		select {
 		case <-w.proc.Done():
-			w.cause = w.proc.Exit().String()
+			exit := w.proc.Exit()
+			w.cause, w.outside = exit.String(), exit.Signal == "killed" && !exit.ByUs
 			if w.why != "" {
 				w.cause = w.why + ": " + w.cause
 			}

@@ -227,14 +227,8 @@ func (c *Codec) endLine(emit func(Event)) {
 // erase takes the last character off the line: a backspace typed in a client
 // that sends keys as they are.
 func (c *Codec) erase() {
-	n := len(c.line)
-	for n > 0 {
-		n--
-		if utf8.RuneStart(c.line[n]) {
-			break
-		}
-	}
-	c.line = c.line[:n]
+	_, n := utf8.DecodeLastRune(c.line)
+	c.line = c.line[:len(c.line)-n]
 }
 
 func (c *Codec) command(b byte, emit func(Event)) {

@@ -6,7 +6,7 @@
 // come out, the same ones wherever the pieces were cut. Options are negotiated
 // by the Q method of RFC 1143, which cannot loop. Which options there are, and
 // which of them are agreed to, is the caller's choice; what some of them mean
-// is in ParseNAWS and TermType.
+// is in ParseNAWS and TermTypes.
 //
 // The state of a Codec can be marshalled at any moment and taken up by another
 // process, in the middle of a command or a line too: nothing needs to be
@@ -15,7 +15,7 @@
 // # Lines
 //
 // A line ends with CR LF, CR NUL, LF, or CR before anything else. A line is
-// UTF-8: each run of bytes that is not becomes U+FFFD. Control characters are
+// UTF-8: each maximal part that is not becomes U+FFFD. Control characters are
 // dropped, with these exceptions: tab stays, and backspace, DEL and the command
 // EC take the last character away, for clients that send what is typed as it
 // is typed.

@@ -24,6 +24,8 @@ const (
 	qWantNoAgain         // we asked to end it, and want it on again after that
 	qWantYes             // we asked for it
 	qWantYesNever        // we asked for it, and want it off again after that
+	qDropped             // of an announced option: we said that it is off
+	lastQ         = qDropped
 )
 
 // on reports whether the option is in force.
@@ -42,7 +44,7 @@ func (c *Codec) On(o Option, s Side) bool { return c.q(o, s).on() }
 // Asking reports whether an answer about the option is still to come.
 func (c *Codec) Asking(o Option, s Side) bool {
 	q := *c.q(o, s)
-	return q != qNo && q != qYes
+	return q != qNo && q != qYes && q != qDropped
 }
 
 // AppendEnable appends what asks for the option to be performed by that side.
@@ -51,7 +53,7 @@ func (c *Codec) Asking(o Option, s Side) bool {
 func (c *Codec) AppendEnable(dst []byte, o Option, s Side) []byte {
 	q := c.q(o, s)
 	switch *q {
-	case qNo:
+	case qNo, qDropped:
 		*q = qWantYes
 		if s == Us && c.cfg.Options[o].Announced {
 			*q = qYes
@@ -73,7 +75,7 @@ func (c *Codec) AppendDisable(dst []byte, o Option, s Side) []byte {
 	case qYes:
 		*q = qWantNo
 		if s == Us && c.cfg.Options[o].Announced {
-			*q = qNo
+			*q = qDropped
 		}
 		return append(dst, byte(IAC), byte(s.deny()), byte(o))
 	case qWantNoAgain:
@@ -96,6 +98,8 @@ func (c *Codec) negotiate(cmd Command, o Option, emit func(Event)) {
 	}
 	q := c.q(o, side)
 	if side == Us && p.Announced {
+		// Once it was announced, a DO may be the late answer to that, and a
+		// refusal could overtake the next announcement.
 		if yes && *q == qNo {
 			c.reply(WONT, o)
 		}

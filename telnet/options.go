@@ -29,8 +29,11 @@ func ParseNAWS(payload []byte) (width, height int, ok bool) {
 	}
 	clamp := func(hi, lo byte, least, most int) int {
 		n := int(hi)<<8 | int(lo)
-		if n == 0 {
+		switch {
+		case n == 0:
 			return 0
+		case n > 1<<15: // a client that subtracts its own lines may get below 0
+			return least
 		}
 		return min(max(n, least), most)
 	}
@@ -75,11 +78,16 @@ type TermTypes struct {
 	Answers  int
 
 	last string
+	sent int
 	done bool
 }
 
-// AppendSend appends the question for the next answer.
-func (*TermTypes) AppendSend(dst []byte) []byte {
+// AppendSend appends the question for the next answer, or nothing if enough was
+// asked.
+func (t *TermTypes) AppendSend(dst []byte) []byte {
+	if t.sent++; t.done || t.sent > maxTermTypes {
+		return dst
+	}
 	return AppendSub(dst, TermType, []byte{1}) // SEND
 }
 

@@ -5,16 +5,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrBadState is returned for a state that AppendBinary of this version did not
 // write.
 var ErrBadState = errors.New("telnet: state cannot be read")
 
-const stateVersion = 1
+const (
+	stateVersion = 1
+	maxState     = 1 << 20 // bytes of a line or of output in a state
+)
 
 var (
 	_ encoding.BinaryAppender    = (*Codec)(nil)
+	_ encoding.BinaryMarshaler   = (*Codec)(nil)
 	_ encoding.BinaryUnmarshaler = (*Codec)(nil)
 )
 
@@ -50,6 +55,9 @@ func (c *Codec) AppendBinary(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// MarshalBinary returns what AppendBinary appends.
+func (c *Codec) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
+
 // UnmarshalBinary sets the state to one that AppendBinary wrote, and keeps the
 // Config. On an error the Codec is as it was.
 func (c *Codec) UnmarshalBinary(data []byte) error {
@@ -66,7 +74,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 	for _, p := range []struct {
 		to    *[]byte
 		limit int
-	}{{&next.sub, MaxSubOOB}, {&next.line, c.cfg.MaxLine}, {&next.out, 1 << 20}} {
+	}{{&next.sub, MaxSubOOB}, {&next.line, maxState}, {&next.out, maxState}} {
 		n, k := binary.Uvarint(data)
 		if k <= 0 || n > uint64(len(data)-k) || n > uint64(p.limit) {
 			return bad("a part is cut short or over its limit")
@@ -81,7 +89,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 		}
 		data = data[k:]
 		for range n {
-			if qstate(data[1]) > qWantYesNever {
+			if qstate(data[1]) > lastQ {
 				return bad("no such state of an option")
 			}
 			side[data[0]] = qstate(data[1])
@@ -90,6 +98,9 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 	}
 	if len(data) > 0 {
 		return bad("bytes are left over")
+	}
+	if slices.ContainsFunc(next.line, func(b byte) bool { return b < ' ' && b != '\t' || b == 0x7f }) {
+		return bad("a line with control characters")
 	}
 	*c = *next
 	return nil

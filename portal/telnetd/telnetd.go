@@ -13,6 +13,7 @@
 package telnetd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ const (
 const (
 	readSize    = 4 << 10  // bytes read at once
 	maxPending  = 64 << 10 // bytes of lines that wait for the ring; no more is read then
+	maxLine     = message.MaxBytes / 2
 	resizeEvery = 100 * time.Millisecond
 	farewell    = 2 * time.Second // to get the last words out
 )
@@ -81,6 +83,9 @@ func (*Protocol) Key() string { return Key }
 // ServeConn implements portal.Protocol.
 func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Portal) error {
 	limits := p.Limits()
+	if limits.LineBytes <= 0 || limits.LineBytes > maxLine {
+		limits.LineBytes = maxLine
+	}
 	cl := &client{
 		Conn: c, pr: pr, p: p, lineBytes: limits.LineBytes,
 		codec: telnet.New(telnet.Config{Options: telnet.ServerOptions(), MaxLine: limits.LineBytes}),
@@ -135,9 +140,9 @@ func (cl *client) serve(ctx context.Context) error {
 	for {
 		wake := time.Time{}
 		if cl.session == nil {
-			if cl.settled() || !time.Now().Before(settle) {
-				if err := cl.connect(ctx); err != nil {
-					return err
+			if cl.settled() || cl.size >= maxPending || !time.Now().Before(settle) {
+				if !cl.connect(ctx) {
+					return nil
 				}
 				continue
 			}
@@ -191,7 +196,9 @@ func (cl *client) settled() bool {
 	return tty && naws
 }
 
-func (cl *client) connect(ctx context.Context) error {
+// connect opens the session. If that is refused it says so, closes the
+// connection and returns false.
+func (cl *client) connect(ctx context.Context) bool {
 	s, err := cl.p.Connect(ctx, cl, cl.info)
 	if err != nil {
 		text := "The game cannot take you just now. Please try again later."
@@ -200,10 +207,10 @@ func (cl *client) connect(ctx context.Context) error {
 		}
 		cl.Write(telnet.AppendText(nil, text+"\n"))
 		cl.CloseAfterFlush(farewell)
-		return nil
+		return false
 	}
 	cl.session = s
-	return nil
+	return true
 }
 
 // deliver gives the lines that wait to the game, in order. It returns when to
@@ -221,6 +228,8 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 		wait, err := cl.session.TryDataIn(m)
 		switch {
 		case err == nil:
+		case errors.Is(err, portal.ErrTooLong):
+			cl.tooLong()
 		case cl.size >= maxPending:
 			// Enough is kept: read nothing until there is room.
 			if err := cl.session.DataIn(ctx, m); err != nil {
@@ -236,8 +245,6 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 				again = at
 			}
 			return again, nil
-		case errors.Is(err, portal.ErrTooLong):
-			cl.tooLong()
 		default:
 			return again, err
 		}
@@ -262,7 +269,7 @@ func (cl *client) lost(ctx context.Context, err error) {
 		reason = "connection closed by the client"
 	}
 	if cl.session == nil {
-		if len(cl.lines) == 0 || cl.connect(ctx) != nil || cl.session == nil {
+		if len(cl.lines) == 0 || !cl.connect(ctx) {
 			return // nobody who had something to say
 		}
 	}
@@ -435,12 +442,9 @@ func render(dst []byte, text string, caps session.Caps, o message.Options) []byt
 // AppendText implements portal.Client: the text and a line end, unless it has
 // one.
 func (cl *client) AppendText(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error) {
-	start := len(dst)
-	dst = render(dst, text, caps, o)
-	if n := len(dst); n-start < 2 || dst[n-2] != '\r' || dst[n-1] != '\n' {
-		dst = append(dst, '\r', '\n')
-	}
-	return dst, nil
+	// The text's own line end goes behind the codes that end its colours.
+	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+	return append(render(dst, text, caps, o), '\r', '\n'), nil
 }
 
 // AppendDefault implements portal.Client: plain telnet has no place for other
@@ -455,8 +459,10 @@ func (cl *client) AppendPrompt(dst []byte, text string, caps session.Caps, o mes
 	return appendGA(render(dst, text, caps, o), caps), nil
 }
 
+// appendGA ends a prompt. A text that ends its line is none: Mudlet would show
+// an empty line.
 func appendGA(dst []byte, caps session.Caps) []byte {
-	if caps.Flags&flagNoGA == 0 {
+	if caps.Flags&flagNoGA == 0 && !bytes.HasSuffix(dst, []byte("\r\n")) {
 		dst = telnet.AppendCommand(dst, telnet.GA)
 	}
 	return dst

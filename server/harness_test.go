@@ -270,6 +270,13 @@ func (c *client) typ(lines ...string) {
 	}
 }
 
+// update passes on what has changed of the client.
+func (c *client) update() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.append(func(n uint64) link.Frame { return &link.Update{Index: c.index, N: n, Info: c.info} })
+}
+
 func (c *client) close(reason string) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()

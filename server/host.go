@@ -74,22 +74,30 @@ func (h host) SetService(ctx context.Context, name string, on bool) error {
 }
 
 func (h host) LoginAllowed(addr string) error {
-	if d := h.s.logins.wait(addr, h.s.world.Now()); d > 0 {
+	if d := h.s.logins.wait(h.s.world, addr); d > 0 {
 		return command.Errorf("Too many failed logins from your address. Please try again in %s.", inWords(d))
 	}
 	return nil
 }
 
-func (h host) LoginFailed(addr string) { h.s.logins.count(addr, h.s.world.Now()) }
+func (h host) LoginFailed(addr string) { h.counted(h.s.logins.count(h.s.world, addr)) }
 
 func (h host) CreationAllowed(addr string) error {
-	if d := h.s.creation.wait(addr, h.s.world.Now()); d > 0 {
+	if d := h.s.creation.wait(h.s.world, addr); d > 0 {
 		return command.Errorf("Too many accounts were created from your address. Please try again in %s.", inWords(d))
 	}
 	return nil
 }
 
-func (h host) Created(addr string) { h.s.creation.count(addr, h.s.world.Now()) }
+func (h host) Created(addr string) { h.counted(h.s.creation.count(h.s.world, addr)) }
+
+// counted logs why a throttle could not count: it bounds itself, so that is a
+// bug.
+func (h host) counted(err error) {
+	if err != nil {
+		h.s.log.Error("attempts are not counted", "err", err)
+	}
+}
 
 func (h host) Screen() string    { return h.s.cfg.Game.Screen }
 func (h host) GameName() string  { return h.s.cfg.Game.Name }

@@ -75,8 +75,8 @@ type Server struct {
 	conn     *link.Conn
 	portal   string // the Portal's name
 	pool     *passwords
-	logins   *throttle
-	creation *throttle
+	logins   throttle
+	creation throttle
 	commits  *committer
 	work     *workers
 
@@ -144,8 +144,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger,
 		pool:      newPasswords(),
-		logins:    newThrottle(cfg.LoginFailures, 5*time.Minute),
-		creation:  newThrottle(cfg.AccountCreations, 10*time.Minute),
+		logins:    throttle{"throttle.logins", cfg.LoginFailures, 5 * time.Minute},
+		creation:  throttle{"throttle.creations", cfg.AccountCreations, 10 * time.Minute},
 		seats:     make(map[link.Index]*seat),
 		bySession: make(map[*world.Session]*seat),
 		tasks:     make(map[*task]struct{}),

@@ -599,6 +599,39 @@ func TestCloseEndsWaits(t *testing.T) {
 	}, wait)
 }
 
+// Failed logins are counted per address, and still are after a reload.
+func TestThrottle(t *testing.T) {
+	bubble(t, func(t *testing.T, g *game) {
+		g.login("Ada")
+		eve := g.p.connect()
+		for range 5 {
+			eve.typ("connect Ada wrong-password")
+			expect(t, "wrong", eve.read(), "do not fit")
+		}
+		eve.typ("connect Ada tern-on-a-post")
+		expect(t, "too many", eve.read(), "Too many failed logins", "5 minutes")
+		g.drain(link.ModeReload)
+		g.start()
+		eve.typ("connect Ada tern-on-a-post")
+		expect(t, "after the reload", eve.read(), "Too many failed logins")
+		bob := g.p.connect()
+		bob.typ("connect Ada tern-on-a-post")
+		expect(t, "from elsewhere", bob.read(), "Welcome")
+		time.Sleep(5 * time.Minute)
+		eve.typ("connect Ada tern-on-a-post")
+		expect(t, "later", eve.read(), "Welcome")
+		for i, name := range []string{"Cid", "Dot", "Fay", "Gus", "Hal", "Ida"} {
+			one := g.p.connect()
+			one.info.Addr = "10.9.9.9:1"
+			one.update()
+			one.typ("create " + name + " tern-on-a-post")
+			if out := one.read(); (i < 5) != strings.Contains(out, "is made") {
+				t.Errorf("account %d from one address: %q", i+1, out)
+			}
+		}
+	})
+}
+
 func TestActions(t *testing.T) {
 	bubble(t, func(t *testing.T, g *game) {
 		ada := g.login("Ada")

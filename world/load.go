@@ -76,15 +76,11 @@ func parseID(s string) (ID, error) {
 }
 
 func (w *World) loadSetting(name string, data []byte) error {
-	f, _, err := decode(data)
-	if err != nil {
-		return err
+	m, rest, err := message.DecodeBinary(data)
+	if err != nil || len(rest) > 0 || len(m.Args) != 1 {
+		return fmt.Errorf("%w: setting %q: %v", ErrBadRecord, name, err)
 	}
-	if name == settingStartRoom {
-		w.startRoom = fields(f).id("id")
-	} else {
-		w.settings[name] = bytes.Clone(data)
-	}
+	w.settings[name] = setting{m.Args[0], bytes.Clone(data)}
 	return nil
 }
 

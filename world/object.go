@@ -349,7 +349,7 @@ func (w *World) Delete(e Entity) error {
 	switch {
 	case c.deleted:
 		return fmt.Errorf("%w: %s", ErrDeleted, c.id)
-	case c.id == w.startRoom:
+	case w.StartRoom() != nil && c.id == w.StartRoom().ID():
 		return fmt.Errorf("world: %s is the start room; set another one first", c.id)
 	}
 	for _, s := range slices.Clone(c.sessions) {

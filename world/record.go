@@ -57,8 +57,6 @@ const recordVersion = 1
 // ErrBadRecord is returned for a record that cannot be read.
 var ErrBadRecord = errors.New("world: record cannot be read")
 
-const settingStartRoom = "start_room"
-
 func recordID(id ID) string                     { return strconv.FormatUint(uint64(id), 10) }
 func attrRecordID(id ID, name string) string    { return recordID(id) + "/" + name }
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -73,8 +71,13 @@ func texts(list []string) (out []any) {
 // and forgets how to undo it. The caller owns it.
 func (w *World) TakeChanges() Changes {
 	var out Changes
-	if w.dirtyStart {
-		out.put(RecordSetting, settingStartRoom, encode("v", map[string]any{"id": int64(w.startRoom)}))
+	slices.Sort(w.dirtySets)
+	for _, name := range slices.Compact(w.dirtySets) {
+		if v, ok := w.settings[name]; ok {
+			out.put(RecordSetting, name, v.encoded)
+		} else {
+			out.Deletes = append(out.Deletes, RecordKey{RecordSetting, name})
+		}
 	}
 	for _, c := range w.dirty {
 		c.dirty = false
@@ -103,7 +106,7 @@ func (w *World) TakeChanges() Changes {
 	clear(w.journal)
 	w.journal = w.journal[:0]
 	w.dirty, w.dirtyTimers, w.dirtySess, w.deletes = w.dirty[:0], w.dirtyTimers[:0], w.dirtySess[:0], nil
-	w.dirtyStart = false
+	w.dirtySets = w.dirtySets[:0]
 	return out
 }
 

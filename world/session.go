@@ -389,7 +389,11 @@ func (s *Session) SetPuppet(c *Character) error {
 // comeBack puts a character where it was when it was last played.
 func (w *World) comeBack(c *Character) {
 	var to *core
-	for _, id := range []ID{c.away, c.home, w.startRoom} {
+	var start ID
+	if r := w.StartRoom(); r != nil {
+		start = r.ID()
+	}
+	for _, id := range []ID{c.away, c.home, start} {
 		if e := w.entities[id]; e != nil && e.family != famAccount && e.family != famExit && e != c.core {
 			to = e
 			break

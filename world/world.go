@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mudlark.dev/lock"
+	"mudlark.dev/message"
 	"mudlark.dev/session"
 )
 
@@ -70,9 +71,8 @@ type World struct {
 	stored     map[session.ID]*storedSession // loaded and not taken up yet
 	timers     timers
 	lastTimer  TimerID
-	startRoom  ID
 	unread     map[RecordKey][]byte // records that could not be read, kept as they are
-	settings   map[string][]byte    // settings that this build does not know
+	settings   map[string]setting
 
 	journal      []func() // how to take back what was changed in this turn, oldest first
 	effects      []Effect
@@ -81,7 +81,7 @@ type World struct {
 	dirtySess    []*Session
 	dirtyTimers  []*timer
 	deletes      []RecordKey
-	dirtyStart   bool
+	dirtySets    []string // names of settings
 	storedHighID ID
 	loading      *loader
 }
@@ -113,7 +113,7 @@ func New(cfg Config) (*World, error) {
 		sessions:   make(map[session.ID]*Session),
 		stored:     make(map[session.ID]*storedSession),
 		unread:     make(map[RecordKey][]byte),
-		settings:   make(map[string][]byte),
+		settings:   make(map[string]setting),
 	}
 	for f := range families {
 		if _, err := w.compile(families[f].locks); err != nil {
@@ -191,21 +191,62 @@ func (w *World) Tagged(key, category string) []Entity {
 	return out
 }
 
+// setting is a value of the game as a whole and its stored form.
+type setting struct {
+	value   any
+	encoded []byte
+}
+
+const settingStartRoom = "start_room"
+
 // StartRoom returns where new characters begin and homeless things go, or nil
 // if none is set.
 func (w *World) StartRoom() *Room {
-	if c := w.entities[w.startRoom]; c != nil {
-		r, _ := c.self.(*Room)
-		return r
-	}
-	return nil
+	id, _ := w.Setting(settingStartRoom).(int64)
+	r, _ := w.Get(ID(id)).(*Room)
+	return r
 }
 
 // SetStartRoom sets the start room.
 func (w *World) SetStartRoom(r *Room) {
-	old, dirty := w.startRoom, w.dirtyStart
-	w.startRoom, w.dirtyStart = r.ID(), true
-	w.note(func() { w.startRoom, w.dirtyStart = old, dirty })
+	if err := w.SetSetting(settingStartRoom, int64(r.ID())); err != nil {
+		panic(err) // a number can be stored
+	}
+}
+
+// Setting returns a value of the game as a whole, or nil if it is not set. Lists
+// and maps in it must not be changed.
+func (w *World) Setting(name string) any { return w.settings[name].value }
+
+// SetSetting sets one, to a value as SetAttr takes them; nil removes it.
+func (w *World) SetSetting(name string, value any) error {
+	if name == "" || len(name) > MaxName {
+		return fmt.Errorf("world: a setting's name has 1 to %d bytes", MaxName)
+	}
+	old, had := w.settings[name]
+	if value == nil {
+		if !had {
+			return nil
+		}
+		delete(w.settings, name)
+	} else {
+		m := message.New("v", value)
+		encoded, err := m.AppendBinary(nil)
+		if err != nil {
+			return fmt.Errorf("world: setting %q: %w", name, err)
+		}
+		w.settings[name] = setting{m.Args[0], encoded}
+	}
+	w.dirtySets = append(w.dirtySets, name)
+	w.note(func() {
+		w.dirtySets = w.dirtySets[:len(w.dirtySets)-1]
+		if had {
+			w.settings[name] = old
+		} else {
+			delete(w.settings, name)
+		}
+	})
+	return nil
 }
 
 // compile returns the lock of that text, one copy per text.

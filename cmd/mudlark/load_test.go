@@ -100,7 +100,7 @@ func TestHang(t *testing.T) {
 	ada.send("spin")
 	g.until("the Server is replaced", func() bool {
 		st := g.status()
-		return st.Server.State == "attached" && st.Server.PID != pid && strings.Contains(st.Server.Cause, "does not answer")
+		return st.Server.State == "attached" && st.Server.PID != pid && strings.Contains(st.Server.Cause, "no answer for")
 	})
 	log, err := os.ReadFile(filepath.Join(g.dir, "log", "server.log"))
 	if err != nil || !strings.Contains(string(log), "countingGame") {

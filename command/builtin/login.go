@@ -283,7 +283,7 @@ func quitCommand() *command.Command {
 	return &command.Command{
 		Key: "quit", Aliases: []string{"q", "qu"}, Help: "Leave the game.",
 		Run: func(c *command.Call) error {
-			c.Session.Disconnect("Goodbye. The tide will be here.")
+			c.Session.Disconnect("Goodbye.")
 			return nil
 		},
 	}

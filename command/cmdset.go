@@ -73,6 +73,20 @@ func (e *entry) allowed(s *world.Session) bool {
 	return ok || !defined
 }
 
+// Scenery is the attribute that keeps a thing or exit out of what a room lists
+// and out of suggestions: its description speaks of it already, or nothing does.
+const Scenery = "scenery"
+
+// secret reports whether e is the command of an exit that s is not told of. It
+// works all the same.
+func (e *entry) secret(s *world.Session) bool {
+	if e.exit == nil {
+		return false
+	}
+	scenery, _ := e.exit.Attr(Scenery)
+	return scenery == true || !e.exit.Access(s, "view", true)
+}
+
 // equal reports whether two commands share a name.
 func (e *entry) equal(o *entry) bool {
 	for _, n := range e.names {
@@ -98,6 +112,10 @@ func NewSets(funcs lock.Funcs, sets ...*CmdSet) (*Sets, error) {
 	var errs []error
 	for _, set := range sets {
 		c := &compiled{CmdSet: set}
+		if set == nil {
+			errs = append(errs, errors.New("command: a cmdset is nil"))
+			continue
+		}
 		if set.Name == "" || s.byName[set.Name] != nil {
 			errs = append(errs, fmt.Errorf("command: cmdset %q: every set needs a name of its own", set.Name))
 			continue

@@ -178,9 +178,20 @@ func (in *Interpreter) match(m *Merged, s *world.Session, text string) []Match {
 	if len(found) == 1 {
 		return found
 	}
-	if head, n, rest := cutNumber(text); n > 0 {
+	longest := 0
+	if len(m.lengths) > 0 {
+		longest = m.lengths[0]
+	}
+	for end := 0; end < len(text); {
+		head, n, rest, next := cutNumber(text, end)
+		if end = next; len(strings.ToLower(head)) > longest {
+			break // no name is that long
+		}
+		if n == 0 {
+			continue
+		}
 		numbered := in.matchNames(m, s, head+rest, "")
-		if len(numbered) >= n && len(numbered[0].Name) == len(strings.ToLower(head)) {
+		if len(numbered) >= n && numbered[0].Name == strings.ToLower(head) {
 			return numbered[n-1 : n]
 		}
 	}
@@ -197,9 +208,12 @@ func (in *Interpreter) match(m *Merged, s *world.Session, text string) []Match {
 // matchNames matches text with the names of m, with the characters of strip
 // taken off the names' beginnings.
 func (in *Interpreter) matchNames(m *Merged, s *world.Session, text, strip string) []Match {
-	lower := strings.ToLower(text)
-	if len(lower) != len(text) {
-		text = lower // a letter that changes its length: arguments in lower case, then
+	lower, at := lowered(text)
+	after := func(n int) string { // what follows the first n bytes of lower, as it was typed
+		if at != nil {
+			n = at[n]
+		}
+		return text[n:]
 	}
 	var found []Match
 	try := func(name string, entries []*entry) {
@@ -208,7 +222,7 @@ func (in *Interpreter) matchNames(m *Merged, s *world.Session, text, strip strin
 				continue
 			}
 			if !slices.ContainsFunc(found, func(o Match) bool { return o.entry == e }) {
-				found = append(found, Match{Name: name, Args: text[len(name):], entry: e})
+				found = append(found, Match{Name: name, Args: after(len(name)), entry: e})
 			}
 		}
 	}
@@ -248,24 +262,51 @@ func mayFollow(name, rest string) bool {
 		return true
 	}
 	last, _ := utf8.DecodeLastRuneInString(name)
-	return !unicode.IsLetter(last) && !unicode.IsDigit(last)
+	return !unicode.In(last, unicode.L, unicode.M, unicode.Nd)
 }
 
-// cutNumber takes the "-2" off the first word of text.
-func cutNumber(text string) (head string, n int, rest string) {
-	end := strings.IndexAny(text, " \t\n/")
-	if end < 0 {
-		end = len(text)
+// cutNumber takes the "-2" off the word of text that begins at from, at the
+// name's end wherever that is: "north gate-2". n is 0 if the word has no number;
+// head is then what precedes the word's end. next is where the word after it
+// begins.
+func cutNumber(text string, from int) (head string, n int, rest string, next int) {
+	end := len(text)
+	if i := strings.IndexAny(text[from:], " \t\n/"); i >= 0 {
+		end = from + i
 	}
-	dash := strings.LastIndexByte(text[:end], '-')
-	if dash <= 0 {
-		return "", 0, ""
+	next = end + 1
+	dash := strings.LastIndexByte(text[from:end], '-')
+	if dash >= 0 && from+dash > 0 {
+		if n, err := strconv.Atoi(text[from+dash+1 : end]); err == nil && n > 0 {
+			return text[:from+dash], n, text[end:], next
+		}
 	}
-	n, err := strconv.Atoi(text[dash+1 : end])
-	if err != nil || n < 1 {
-		return "", 0, ""
+	return text[:end], 0, "", next
+}
+
+// lowered returns text in lower case, and for each byte of it (and its end) the
+// place in text where that came from: lower case may be longer or shorter, as
+// of "İ". A nil slice means the same places.
+func lowered(text string) (string, []int) {
+	same := true
+	for _, r := range text {
+		if r == utf8.RuneError || utf8.RuneLen(r) != utf8.RuneLen(unicode.ToLower(r)) {
+			same = false
+			break
+		}
 	}
-	return text[:dash], n, text[end:]
+	if same {
+		return strings.ToLower(text), nil
+	}
+	var b []byte
+	var at []int
+	for i, r := range text {
+		b = utf8.AppendRune(b, unicode.ToLower(r))
+		for len(at) < len(b) {
+			at = append(at, i)
+		}
+	}
+	return string(b), append(at, len(text))
 }
 
 // traverse is what the command of an exit does.

@@ -62,7 +62,7 @@ func (c *Call) suggest(word string) []string {
 		return nil
 	}
 	for _, e := range c.Sets.list {
-		if isSystem(e.cmd.Key) || e.cmd.Hidden || !e.allowed(c.Session) {
+		if isSystem(e.cmd.Key) || e.cmd.Hidden || e.secret(c.Session) || !e.allowed(c.Session) {
 			continue
 		}
 		best := -1
@@ -81,8 +81,10 @@ func (c *Call) suggest(word string) []string {
 	}
 	slices.SortStableFunc(found, func(a, b near) int { return a.distance - b.distance })
 	var out []string
-	for _, f := range found[:min(3, len(found))] {
-		out = append(out, "'"+f.name+"'")
+	for _, f := range found {
+		if name := "'" + f.name + "'"; len(out) < 3 && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
 	}
 	return out
 }

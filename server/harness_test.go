@@ -37,7 +37,6 @@ type portal struct {
 
 	drained bool
 	pongs   int
-	replies []*link.Reply
 	actions []*link.Action
 }
 
@@ -62,7 +61,6 @@ type client struct {
 	prefs    session.Prefs
 	gone     string
 	info     session.Info
-	unread   uint64
 	taken    bool // credits are given back at once
 }
 
@@ -183,6 +181,9 @@ func (p *portal) apply(f link.Frame) {
 			switch {
 			case f.Message.Name == "text" && ok:
 				c.out = append(c.out, text)
+				if len(f.Message.Kwargs) > 0 {
+					c.msgs = append(c.msgs, f.Message)
+				}
 			case f.Message.Name == "prompt":
 				c.out = append(c.out, "?"+text)
 			default:
@@ -319,7 +320,7 @@ func newGame(t *testing.T, extra ...*command.Command) *game {
 		Dialer: g.p.l,
 		Logger: slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Game: server.Game{
-			Name: "Test", CmdSets: sets, Screen: "WELCOME", FirstPerm: "Developer",
+			Name: "Test", CmdSets: sets, InputFuncs: ownInputs(), Screen: "WELCOME", FirstPerm: "Developer",
 			Build: func(w *world.World) error {
 				a, b := w.NewRoom("Anchorage"), w.NewRoom("Breakwater")
 				w.NewExit("north", a, b, "n")

@@ -16,10 +16,10 @@ import (
 	"mudlark.dev/session"
 )
 
-// Errors of the world. Those about names are shown to players as they are.
+// Errors of the world.
 var (
-	ErrNameTaken = errors.New("That name is taken.")
-	ErrBadName   = errors.New("A name has 3 to 30 letters, digits or any of @ . + - _")
+	ErrNameTaken = errors.New("world: the name is taken")
+	ErrBadName   = errors.New("world: a name has 3 to 30 letters, digits or any of @ . + - _")
 	ErrDeleted   = errors.New("world: the entity is deleted")
 	ErrInside    = errors.New("world: a thing cannot be moved into itself")
 	ErrNoTimer   = errors.New("world: no handler of that name is registered for timers")

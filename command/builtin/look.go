@@ -1,7 +1,9 @@
 package builtin
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mudlark.dev/command"
@@ -10,7 +12,7 @@ import (
 
 // Scenery is the attribute that keeps a thing or exit out of what a room lists:
 // its description speaks of it already.
-const Scenery = "scenery"
+const Scenery = command.Scenery
 
 func lookCommand() *command.Command {
 	return &command.Command{
@@ -152,9 +154,16 @@ func getCommand() *command.Command {
 			if at == nil {
 				return command.Errorf("You are nowhere.")
 			}
-			target, err := c.Search(c.Args)
+			target, err := world.Pick(beside(c.Session, at), c.Args)
 			if err != nil {
-				return err
+				// Not among what lies here: "me", "here", "#12", what is carried.
+				var search *world.SearchError
+				if errors.As(err, &search) && len(search.Found) > 0 {
+					return err
+				}
+				if target, err = c.Search(c.Args); err != nil {
+					return err
+				}
 			}
 			o := thing(target)
 			switch {
@@ -211,6 +220,15 @@ func dropCommand() *command.Command {
 			return nil
 		},
 	}
+}
+
+// beside returns what is in a place and may be seen.
+func beside(s *world.Session, at world.Entity) []world.Entity {
+	holder, ok := at.(interface{ Contents() []world.Entity })
+	if !ok {
+		return nil
+	}
+	return slices.DeleteFunc(holder.Contents(), func(e world.Entity) bool { return !e.Access(s, "view", true) })
 }
 
 // thing returns what can be carried of an entity, or nil.

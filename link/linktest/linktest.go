@@ -379,6 +379,45 @@ func testStalled(t *testing.T, open Maker) {
 	}
 }
 
+// RunCut tests what a link makes of a transport that breaks in the middle of a
+// write: the receiver gets the frames that came whole, in order and none twice,
+// then an error; the sender learns that not all was written.
+func RunCut(t *testing.T, open Maker) {
+	var whole int
+	for _, cut := range []int{1, 3, 4, 5, 16, 17, 100, 1001} {
+		l, d := open(t)
+		cl, cd := Wrap(l, d, Faults{Seed: uint64(cut), Cut: cut})
+		a, b := pair(t, func(*testing.T) (link.Listener, link.Dialer) { return cl, cd })
+		from, to := link.New(a, link.Config{}), link.New(b, link.Config{})
+		var sendErr error
+		for n := 1; n <= 200 && sendErr == nil; n++ {
+			sendErr = from.Send(&link.Input{Index: 1, N: uint64(n), Message: message.Text("look")})
+		}
+		if sendErr == nil {
+			sendErr = from.Flush()
+		}
+		if !errors.Is(sendErr, link.ErrClosed) {
+			t.Errorf("cut after %d bytes: the sender is told %v, want ErrClosed", cut, sendErr)
+		}
+		for n := uint64(1); ; n++ {
+			f, err := to.Recv()
+			if err != nil {
+				break
+			}
+			if in, ok := f.(*link.Input); !ok || in.N != n {
+				t.Errorf("cut after %d bytes: frame %d is %#v", cut, n, f)
+				break
+			}
+			whole++
+		}
+		from.Close()
+		to.Close()
+	}
+	if whole == 0 {
+		t.Error("no frame came whole in any of the runs")
+	}
+}
+
 // Faults says how a transport of Wrap misbehaves.
 type Faults struct {
 	Seed  uint64

@@ -24,6 +24,13 @@ func TestContractWithFaults(t *testing.T) {
 	})
 }
 
+func TestCut(t *testing.T) {
+	linktest.RunCut(t, func(*testing.T) (link.Listener, link.Dialer) {
+		l := pipe.Listen()
+		return l, l
+	})
+}
+
 // In a bubble the deadline is on the bubble's clock: nothing of the pipe may
 // block in a way that the bubble cannot see.
 func TestDeadlineInBubble(t *testing.T) {

@@ -53,6 +53,8 @@ func TestContractWithFaults(t *testing.T) {
 	})
 }
 
+func TestCut(t *testing.T) { linktest.RunCut(t, open) }
+
 // The promise of link.Transport: what Write returned for is read, whatever
 // happens to the writer.
 func TestWrittenBeforeKill(t *testing.T) {

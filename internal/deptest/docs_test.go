@@ -1,0 +1,150 @@
+package deptest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"mudlark.dev/config"
+)
+
+var update = flag.Bool("update", false, "write docs/reference/config.md anew")
+
+// TestConfigReference compares docs/reference/config.md with the keys in the
+// code, from which -update writes it.
+func TestConfigReference(t *testing.T) {
+	file := filepath.Join(root(t), "docs", "reference", "config.md")
+	want := reference(config.Keys())
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code says: go test ./internal/deptest -update, then read the difference", file)
+	}
+}
+
+func reference(keys []config.Key) string {
+	var b strings.Builder
+	b.WriteString("# Settings\n\n" +
+		"<!-- Written by go test ./internal/deptest -update from the keys in package config; not by hand. -->\n\n" +
+		"A setting has its default; `" + config.FileName + "` in the game's folder goes over it, an environment variable over the\n" +
+		"file, and `--set key=value` over all. They are strict: an unknown key, a value of the wrong type or out of range, and\n" +
+		"a `" + config.EnvPrefix + "` variable that is no setting are errors, and all of them are reported at once. In a setting that\n" +
+		"limits something 0 means off; a key that is left out means its default.\n\n" +
+		"The file is TOML:\n\n" +
+		"    [telnet]\n    listen = [\"127.0.0.1:4000\", \"[::1]:4000\"]\n\n" +
+		"In the environment and after `--set`, a list of texts is written with commas: `MUDLARK_TELNET_LISTEN=127.0.0.1:4000,[::1]:4000`.\n")
+	section := ""
+	for _, k := range keys {
+		if s, _, _ := strings.Cut(k.Name, "."); s != section {
+			section = s
+			fmt.Fprintf(&b, "\n## %s\n", section)
+		}
+		value := "`" + k.Default + "`"
+		if k.Default == "" {
+			value = "empty"
+		}
+		takes := "a reload"
+		if k.Restart {
+			takes = "a restart of the Portal"
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\nDefault: %s. Variable: `%s`. A change takes %s.\n", k.Name, k.Doc, value, k.Env(), takes)
+	}
+	return b.String()
+}
+
+// TestReferenceHasKeys shows that the reference names what a key has.
+func TestReferenceHasKeys(t *testing.T) {
+	text := reference([]config.Key{{Name: "a.b", Default: "7", Doc: "What b does.", Restart: true}, {Name: "a.c", Doc: "What c does."}})
+	for _, want := range []string{
+		"\n## a\n\n### a.b\n\nWhat b does.\n\nDefault: `7`. Variable: `MUDLARK_A_B`. A change takes a restart of the Portal.\n",
+		"\n### a.c\n\nWhat c does.\n\nDefault: empty. Variable: `MUDLARK_A_C`. A change takes a reload.\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the reference lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+var indexLine = regexp.MustCompile(`(?m)^- \[(\d{4})\]\((\d{4}-[a-z0-9-]+\.md)\): \S`)
+
+// checkIndex compares the index of docs/adr/README.md with the files there.
+func checkIndex(index string, files []string) []string {
+	var wrong, listed []string
+	for _, m := range indexLine.FindAllStringSubmatch(index, -1) {
+		if m[1] != m[2][:4] {
+			wrong = append(wrong, fmt.Sprintf("the index calls %s %s", m[2], m[1]))
+		}
+		if slices.Contains(listed, m[2]) {
+			wrong = append(wrong, fmt.Sprintf("the index has %s twice", m[2]))
+		}
+		listed = append(listed, m[2])
+		if !slices.Contains(files, m[2]) {
+			wrong = append(wrong, fmt.Sprintf("the index has %s, which does not exist", m[2]))
+		}
+	}
+	numbers := map[string]string{}
+	for _, f := range files {
+		if !slices.Contains(listed, f) {
+			wrong = append(wrong, fmt.Sprintf("%s is not in the index of docs/adr/README.md: add the line \"- [%s](%s): its title\"", f, f[:4], f))
+		}
+		if other := numbers[f[:4]]; other != "" {
+			wrong = append(wrong, fmt.Sprintf("%s and %s have one number", other, f))
+		}
+		numbers[f[:4]] = f
+	}
+	return wrong
+}
+
+func TestDecisionIndex(t *testing.T) {
+	dir := filepath.Join(root(t), "docs", "adr")
+	index, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "[0-9][0-9][0-9][0-9]-*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, p := range paths {
+		files = append(files, filepath.Base(p))
+	}
+	for _, s := range checkIndex(string(index), files) {
+		t.Error(s)
+	}
+}
+
+func TestCheckIndex(t *testing.T) {
+	tests := []struct {
+		name, index string
+		files       []string
+		want        string
+	}{
+		{"complete", "- [0001](0001-a.md): A\n- [0002](0002-b-2.md): B\n", []string{"0001-a.md", "0002-b-2.md"}, ""},
+		{"missing", "- [0001](0001-a.md): A\n", []string{"0001-a.md", "0002-b.md"},
+			`0002-b.md is not in the index of docs/adr/README.md: add the line "- [0002](0002-b.md): its title"`},
+		{"no title", "- [0001](0001-a.md):\n", []string{"0001-a.md"},
+			`0001-a.md is not in the index of docs/adr/README.md: add the line "- [0001](0001-a.md): its title"`},
+		{"gone", "- [0001](0001-a.md): A\n", nil, "the index has 0001-a.md, which does not exist"},
+		{"twice", "- [0001](0001-a.md): A\n- [0001](0001-a.md): A\n", []string{"0001-a.md"}, "the index has 0001-a.md twice"},
+		{"wrong number", "- [0003](0001-a.md): A\n", []string{"0001-a.md"}, "the index calls 0001-a.md 0003"},
+		{"one number", "- [0001](0001-a.md): A\n- [0001](0001-b.md): B\n", []string{"0001-a.md", "0001-b.md"}, "0001-a.md and 0001-b.md have one number"},
+	}
+	for _, tt := range tests {
+		if got := strings.Join(checkIndex(tt.index, tt.files), "\n"); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -55,8 +55,8 @@ type Host interface {
 	Services(ctx context.Context) ([]Service, error)
 	SetService(ctx context.Context, name string, on bool) error
 
-	LoginAllowed(addr string) error // a *UserError if there were too many failures
-	LoginFailed(addr string)
+	LoginAllowed(addr string) error    // a *UserError if there were too many failures
+	LoginFailed(addr, account string)  // account is "" if there is none of the name that was given
 	CreationAllowed(addr string) error // a *UserError if there were too many
 	Created(addr string)
 
@@ -79,7 +79,7 @@ type Call struct {
 	World   *world.World
 	Session *world.Session
 	Account *world.Account   // nil before the login
-	Puppet  *world.Character // nil while nothing is played
+	Puppet  *world.Character // nil while nothing is played; it may be nil after a wait
 	Host    Host
 
 	Cmd      *Command
@@ -95,8 +95,9 @@ type Call struct {
 	Matches []Match // for the system command __multimatch
 	Sets    *Merged // the commands that this line could have called
 
-	task Task
-	in   *Interpreter
+	task  Task
+	in    *Interpreter
+	depth int // of commands that call commands
 }
 
 // Arglist returns Args split at white space.
@@ -151,10 +152,16 @@ func (c *Call) Search(query string) (world.Entity, error) {
 
 // Ask shows a prompt and returns what the player answers. Meanwhile the
 // session's other lines wait, and other sessions go on.
-func (c *Call) Ask(prompt string) string { return c.wait().Ask(prompt, false) }
+func (c *Call) Ask(prompt string) string {
+	defer c.refresh()
+	return c.wait().Ask(prompt, false)
+}
 
 // AskHidden is Ask for what nobody is to see or log: a password.
-func (c *Call) AskHidden(prompt string) string { return c.wait().Ask(prompt, true) }
+func (c *Call) AskHidden(prompt string) string {
+	defer c.refresh()
+	return c.wait().Ask(prompt, true)
+}
 
 // Yes asks a question that is answered by yes or no, until it is. An empty line
 // is def.
@@ -179,13 +186,22 @@ func (c *Call) Yes(prompt string, def bool) bool {
 // Sleep waits. The session's next lines go on at once, and what comes after the
 // wait is lost if the Server is replaced meanwhile: what must happen is a
 // timer of the world (World.After).
-func (c *Call) Sleep(d time.Duration) { c.wait().Sleep(d) }
+func (c *Call) Sleep(d time.Duration) {
+	defer c.refresh()
+	c.wait().Sleep(d)
+}
 
 // Await runs work off the loop and returns when it is done. work must not touch
 // the world. The session's next lines wait. If the Server is replaced
 // meanwhile, the line is run again from its start unless it has changed
 // something, and ctx ends.
-func (c *Call) Await(work func(ctx context.Context)) { c.wait().Await(work) }
+func (c *Call) Await(work func(ctx context.Context)) {
+	defer c.refresh()
+	c.wait().Await(work)
+}
+
+// refresh brings Account and Puppet up to date: the game has gone on.
+func (c *Call) refresh() { c.Account, c.Puppet = c.Session.Account(), c.Session.Puppet() }
 
 func (c *Call) wait() Task {
 	if c.task == nil {

@@ -21,6 +21,9 @@ const DefaultPrefixes = "@&/+"
 // cmdset at all: the game lacks the set that the session carries.
 var ErrNoCommands = errors.New("command: no cmdset applies to the session")
 
+// maxDepth is how many commands may call each other in turn.
+const maxDepth = 10
+
 // Config has the settings of an Interpreter.
 type Config struct {
 	Sets     *Sets
@@ -322,7 +325,11 @@ func (c *Call) traverse(x *world.Exit) error {
 
 // Look runs the command "look" without arguments, if the session has one.
 func (c *Call) Look() error {
+	if c.depth >= maxDepth {
+		return fmt.Errorf("command: %q: more than %d commands call each other", c.Cmd.Key, maxDepth)
+	}
 	next := *c
+	next.depth++
 	next.Sets = c.in.Merged(c.Session)
 	next.Account, next.Puppet = c.Session.Account(), c.Session.Puppet()
 	next.Switches, next.Matches = nil, nil

@@ -55,9 +55,6 @@ func (in *Interpreter) sources(s *world.Session) sources {
 		return from
 	}
 	from.puppet = holder{p.ID(), p.SetsVersion()}
-	for _, e := range p.LocalSets() {
-		from.carriers = in.appendCarrier(from.carriers, s, e)
-	}
 	if at := place(p); at != nil {
 		from.place = holder{at.ID(), at.SetsVersion()}
 		for _, e := range at.LocalSets() {
@@ -66,13 +63,16 @@ func (in *Interpreter) sources(s *world.Session) sources {
 			}
 		}
 	}
+	for _, e := range p.LocalSets() {
+		from.carriers = in.appendCarrier(from.carriers, s, e)
+	}
 	return from
 }
 
 // appendCarrier adds e if it carries cmdsets that the session may call. Exits
 // are gathered by themselves.
 func (in *Interpreter) appendCarrier(ids []world.ID, s *world.Session, e world.Entity) []world.ID {
-	if c, ok := e.(interface{ CmdSets() []string }); ok && len(c.CmdSets()) > 0 && e.Access(s, "call", false) {
+	if c, ok := e.(interface{ CmdSets() []string }); ok && len(c.CmdSets()) > 0 && e.AccessStrictly(s, "call", false) {
 		ids = append(ids, e.ID())
 	}
 	return ids

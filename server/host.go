@@ -80,7 +80,10 @@ func (h host) LoginAllowed(addr string) error {
 	return nil
 }
 
-func (h host) LoginFailed(addr string) { h.counted(h.s.logins.count(h.s.world, addr)) }
+func (h host) LoginFailed(addr, account string) {
+	h.s.log.Warn("login failed", "remote", addr, "account", account)
+	h.counted(h.s.logins.count(h.s.world, addr))
+}
 
 func (h host) CreationAllowed(addr string) error {
 	if d := h.s.creation.wait(h.s.world, addr); d > 0 {

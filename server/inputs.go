@@ -87,6 +87,7 @@ func inputText(in *Input) error {
 	// Of what a client says beside the text only cmdid goes on: it is echoed
 	// so that the client can tell which line was answered.
 	id, _ := in.Kwarg("cmdid").(string)
+	in.task.id = id
 	return in.s.commands.Run(in.World, in.Session, text, id, in.task)
 }
 

@@ -116,6 +116,11 @@ func TestKwargsOfText(t *testing.T) {
 		if m := ada.last(); m.Kwargs["cmdid"] != "17" || len(m.Kwargs) != 1 {
 			t.Errorf("the answer is %+v, want cmdid and nothing else", m)
 		}
+		ada.send(message.Text("nonsense").With("cmdid", "18"))
+		ada.read()
+		if m := ada.last(); m.Kwargs["cmdid"] != "18" {
+			t.Errorf("the answer to what is no command is %+v, want cmdid", m)
+		}
 	})
 }
 

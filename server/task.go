@@ -12,6 +12,7 @@ import (
 
 	"mudlark.dev/command"
 	"mudlark.dev/link"
+	"mudlark.dev/message"
 	"mudlark.dev/world"
 )
 
@@ -23,6 +24,7 @@ type task struct {
 	seat   *seat
 	what   string // for the log: never what a player typed after the command's name
 	number uint64 // in the order of their starts
+	id     string // what the client calls the line, or ""
 
 	first uint64 // its line
 	last  uint64 // the last line that belongs to it: answers do
@@ -114,7 +116,7 @@ func (t *task) finish(err error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &user):
-		t.seat.session.Msg(user.Text)
+		t.reply(user.Text)
 	default:
 		// What a failed line has done since its last wait is undone, and
 		// what it has said is not said.
@@ -122,8 +124,17 @@ func (t *task) finish(err error) {
 		if !errors.As(err, &fail) {
 			fail = t.s.failed(t.what, err)
 		}
-		t.seat.session.Msg(fail.text())
+		t.reply(fail.text())
 	}
+}
+
+// reply tells the player how the line ended, under the client's name for it.
+func (t *task) reply(text string) {
+	m := message.Text(text)
+	if t.id != "" {
+		m = m.With("cmdid", t.id)
+	}
+	t.seat.session.Send(m, message.Options{})
 }
 
 // end is the last that runs of a task, whatever ended it.

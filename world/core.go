@@ -24,6 +24,7 @@ type Entity interface {
 	SetAttr(name string, value any) error
 	Locks() string
 	Access(subject lock.Subject, access string, otherwise bool) bool
+	AccessStrictly(subject lock.Subject, access string, otherwise bool) bool
 
 	lock.Object
 	base() *core
@@ -305,6 +306,18 @@ func (c *core) Access(subject lock.Subject, access string, otherwise bool) bool 
 		return ok
 	}
 	return otherwise || subject != nil && subject.Superuser()
+}
+
+// AccessStrictly is Access for superusers, too: they pass only if the lock lets
+// them. It decides what applies to somebody whether they want it or not.
+func (c *core) AccessStrictly(subject lock.Subject, access string, otherwise bool) bool {
+	if ok, defined := c.locks.CheckStrictly(access, subject, c.self); defined {
+		return ok
+	}
+	if ok, defined := c.classLock.CheckStrictly(access, subject, c.self); defined {
+		return ok
+	}
+	return otherwise
 }
 
 // CmdSets returns the names of the cmdsets it carries, in the order in which

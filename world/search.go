@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"mudlark.dev/lock"
+	"mudlark.dev/markup"
 )
 
 // A SearchError says why a search did not find one thing, in words for the
@@ -16,15 +16,13 @@ type SearchError struct {
 	Found []Entity // nil if nothing was found, else all that fit
 }
 
-// Error lists what fits, numbered in the way in which one can be chosen.
+// Error is marked-up text; it lists what fits, numbered in the way in which one can be chosen.
 func (e *SearchError) Error() string {
 	query := e.Query
-	if len(query) > 60 {
-		query = query[:60] + "…"
-		for !utf8.ValidString(query) {
-			query = strings.ToValidUTF8(query, "")
-		}
+	if r := []rune(query); len(r) > 60 {
+		query = string(r[:60]) + "…"
 	}
+	query = markup.Escape(query)
 	if len(e.Found) == 0 {
 		return fmt.Sprintf("There is no '%s' here.", query)
 	}

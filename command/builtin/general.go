@@ -19,13 +19,13 @@ func whoCommand() *command.Command {
 		Run: func(c *command.Call) error {
 			staff := isStaff(c.Session)
 			var b strings.Builder
-			n := 0
+			playing := map[world.ID]bool{}
 			for _, s := range c.World.Sessions() {
 				a := s.Account()
 				if a == nil {
 					continue
 				}
-				n++
+				playing[a.ID()] = true
 				name := a.Name()
 				if p := s.Puppet(); p != nil {
 					name = p.Name()
@@ -39,7 +39,7 @@ func whoCommand() *command.Command {
 					fmt.Fprintf(&b, "  %s, %s, in %s", a.Name(), markup.Escape(s.Info().Addr), where)
 				}
 			}
-			word := "players are"
+			n, word := len(playing), "players are"
 			if n == 1 {
 				word = "player is"
 			}

@@ -55,7 +55,7 @@ func (h *host) Services(context.Context) ([]command.Service, error) {
 }
 func (h *host) SetService(context.Context, string, bool) error { return nil }
 func (h *host) LoginAllowed(string) error                      { return h.loginErr }
-func (h *host) LoginFailed(string)                             { h.failed++ }
+func (h *host) LoginFailed(string, string)                     { h.failed++ }
 func (h *host) CreationAllowed(string) error                   { return h.createErr }
 func (h *host) Created(string)                                 { h.created++ }
 func (h *host) Screen() string                                 { return "SCREEN" }

@@ -63,8 +63,15 @@ func connect(c *command.Call) error {
 	if c.Session.Account() != nil {
 		return command.Errorf("You are logged in already.")
 	}
+	if err := c.Host.LoginAllowed(addr); err != nil {
+		return err // others from this address have tried meanwhile
+	}
 	if !ok {
-		c.Host.LoginFailed(addr)
+		known := ""
+		if a != nil {
+			known = a.Name()
+		}
+		c.Host.LoginFailed(addr, known)
 		return command.Errorf("That name and password do not fit together. If you are new here, type |wcreate|n.")
 	}
 	return enter(c, a)

@@ -17,7 +17,7 @@ type MergeType uint8
 
 // The ways to merge a higher set A over a lower set B.
 const (
-	Union     MergeType = iota // both; of equal commands A's
+	Union     MergeType = iota // both; of equal commands A's, and where they share an alias only, A has it
 	Intersect                  // A's commands that B has as well
 	Replace                    // A's alone
 	Remove                     // B's, without those that A has
@@ -223,6 +223,23 @@ func merge(sets []*compiled) *Merged {
 	return m
 }
 
+// without returns b without the names that the entries have, or nothing if its
+// key is one of them. So an exit with the alias "l" takes that from "look" and
+// leaves it the rest.
+func (b item) without(entries []*entry) item {
+	var left []string
+	for i, n := range b.names {
+		if !slices.ContainsFunc(entries, func(e *entry) bool { return slices.Contains(e.names, n) }) {
+			left = append(left, n)
+		} else if i == 0 {
+			return item{}
+		}
+	}
+	e := *b.entry
+	e.names = left
+	return item{&e, b.priority}
+}
+
 // over merges s over what is below it. System commands are never removed, only
 // replaced by equal ones.
 func (s *compiled) over(below []item) []item {
@@ -232,6 +249,12 @@ func (s *compiled) over(below []item) []item {
 	var out []item
 	for _, b := range below {
 		equal := slices.ContainsFunc(s.entries, b.equal)
+		if equal && s.Merge == Union && !(s.Duplicates && b.priority == s.Priority) && !isSystem(b.cmd.Key) {
+			if b = b.without(s.entries); b.entry != nil {
+				out = append(out, b)
+			}
+			continue
+		}
 		var keep bool
 		switch {
 		case equal:

@@ -41,12 +41,12 @@ type Store struct {
 	Durability string // "process" or "power"
 }
 
-// Limits are what one client, or all, may do. 0 is off.
+// Limits are what one client, or all, may do. 0 is off, except in LineBytes.
 type Limits struct {
 	ConnectionsPerSecond  int
 	ConnectionsPerAddress int // open at once
 	MessagesPerSecond     int // of one session
-	LineBytes             int
+	LineBytes             int // from 64 to 65536
 	LoginFailures         int // of one address within 5 minutes
 	AccountCreations      int // of one address within 10 minutes
 }

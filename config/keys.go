@@ -13,12 +13,19 @@ import (
 // A Key is one setting.
 type Key struct {
 	Name    string // as in "telnet.listen"
-	Default string // as one writes it after --set
+	Default string // as one writes it after --set; of reload.build, what is done without it
 	Doc     string // one sentence or two, with unit and range
 	Restart bool   // a change takes a restart of the Portal; otherwise a reload does
 
-	set func(c *Config, v any) error // v: string, int64, float64, bool or []any
+	// set takes what a file may hold: string, int64, float64, bool, []any,
+	// map[string]any or a date; or a word.
+	set func(c *Config, v any) error
 }
+
+// A word is a value from the environment or after --set, where everything is
+// text. In a file a number or a yes has a type of its own, and a text that reads
+// like one is a mistake.
+type word string
 
 // Env returns the name of the environment variable that sets the key.
 func (k Key) Env() string {
@@ -48,6 +55,9 @@ func Keys() []Key {
 			Doc: "The command that builds the game before a reload, run in the game's folder: a text that is split at spaces, or a list. Empty means that nothing is built and the program on disk is taken.",
 			set: func(c *Config, v any) error {
 				words, err := wordsOf(v)
+				if err == nil && len(words) > 0 && strings.TrimSpace(words[0]) == "" {
+					err = errors.New("the first of the list is the program to run, and it is empty")
+				}
 				c.Reload.Build, c.Reload.BuildSet = words, true
 				return err
 			}},
@@ -78,10 +88,9 @@ func Keys() []Key {
 				case bool:
 					c.Portal.Strict = v
 					return nil
-				case string:
-					b, err := strconv.ParseBool(v)
-					c.Portal.Strict = b
-					if err == nil {
+				case word:
+					if v == "true" || v == "false" {
+						c.Portal.Strict = v == "true"
 						return nil
 					}
 				}
@@ -111,7 +120,7 @@ func Default() *Config {
 		if k.Name == "reload.build" {
 			continue // unset: the game's folder decides
 		}
-		if err := k.set(c, k.Default); err != nil {
+		if err := k.set(c, word(k.Default)); err != nil {
 			panic("config: default of " + k.Name + ": " + err.Error())
 		}
 	}
@@ -120,11 +129,13 @@ func Default() *Config {
 
 func text(set func(*Config, string) error) func(*Config, any) error {
 	return func(c *Config, v any) error {
-		s, ok := v.(string)
-		if !ok {
-			return errors.New("it is a text")
+		switch v := v.(type) {
+		case string:
+			return set(c, v)
+		case word:
+			return set(c, string(v))
 		}
-		return set(c, s)
+		return errors.New("it is a text")
 	}
 }
 
@@ -134,9 +145,9 @@ func number(least, most int, set func(*Config, int)) func(*Config, any) error {
 		switch v := v.(type) {
 		case int64:
 			n = v
-		case string:
+		case word:
 			var err error
-			if n, err = strconv.ParseInt(strings.TrimSpace(v), 10, 64); err != nil {
+			if n, err = strconv.ParseInt(strings.TrimSpace(string(v)), 10, 64); err != nil {
 				return fmt.Errorf("it is a whole number from %d to %d", least, most)
 			}
 		default:
@@ -152,7 +163,7 @@ func number(least, most int, set func(*Config, int)) func(*Config, any) error {
 
 func duration(least time.Duration, set func(*Config, time.Duration)) func(*Config, any) error {
 	return func(c *Config, v any) error {
-		wrong := fmt.Errorf(`it is a time such as "2s" or "500ms", at least %v, or 0`, least)
+		wrong := fmt.Errorf(`it is a time such as "2s" or "500ms", from %v to 24h, or 0`, least)
 		var d time.Duration
 		switch v := v.(type) {
 		case int64:
@@ -161,7 +172,12 @@ func duration(least time.Duration, set func(*Config, time.Duration)) func(*Confi
 			}
 		case string:
 			var err error
-			if d, err = time.ParseDuration(strings.TrimSpace(v)); err != nil {
+			if d, err = time.ParseDuration(v); err != nil {
+				return wrong
+			}
+		case word:
+			var err error
+			if d, err = time.ParseDuration(strings.TrimSpace(string(v))); err != nil {
 				return wrong
 			}
 		default:
@@ -179,6 +195,9 @@ func duration(least time.Duration, set func(*Config, time.Duration)) func(*Confi
 func list(set func(*Config, []string) error) func(*Config, any) error {
 	return func(c *Config, v any) error {
 		var out []string
+		if w, ok := v.(word); ok {
+			v = string(w)
+		}
 		switch v := v.(type) {
 		case string:
 			for part := range strings.SplitSeq(v, ",") {
@@ -200,6 +219,8 @@ func list(set func(*Config, []string) error) func(*Config, any) error {
 
 func wordsOf(v any) ([]string, error) {
 	switch v := v.(type) {
+	case word:
+		return strings.Fields(string(v)), nil
 	case string:
 		return strings.Fields(v), nil
 	case []any:
@@ -221,10 +242,8 @@ func checkAddr(addr string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not host:port", addr)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q: the port is a number from 0 to 65535", addr)
-	} else if n == 0 {
-		return nil
 	}
 	return nil
 }

@@ -3,11 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -57,11 +61,11 @@ func Load(src Sources) (*Config, error) {
 	for _, s := range src.Set {
 		name, value, ok := strings.Cut(s, "=")
 		name = strings.TrimSpace(name)
-		if !ok {
-			l.add("--set "+s, "it is written --set key=value")
+		if !ok || name == "" {
+			l.add("--set "+printable(s), "it is written --set key=value")
 			continue
 		}
-		l.set("--set "+name, name, value)
+		l.set("--set "+printable(name), printable(name), word(value))
 	}
 	if len(l.problems) > 0 {
 		return nil, l.problems
@@ -88,30 +92,65 @@ func (l *loading) set(where, name string, value any) {
 			return
 		}
 	}
-	l.add(where, "%s: unknown key%s", name, l.nearest(name))
+	if l.section(name) {
+		l.add(where, "%s: it is a section with keys of its own, and has no value", name)
+		return
+	}
+	l.add(where, "%s: unknown key%s", name, suggest(l.nearest(name, ".")))
 }
 
-// nearest suggests a key for a name that is none.
-func (l *loading) nearest(name string) string {
+// nearest returns the key that is most like a name that is none, or "". sep
+// stands between a section and the names in it. A name that lacks nothing but its section is nearest to that key.
+func (l *loading) nearest(name, sep string) string {
 	best, at := "", len(name)/2+1
 	for _, k := range l.keys {
-		d := distance(name, k.Name)
-		if _, last, _ := strings.Cut(k.Name, "."); last == name {
-			d = 0 // its section was forgotten
+		known := strings.ReplaceAll(k.Name, ".", sep)
+		if _, last, _ := strings.Cut(k.Name, "."); name == last {
+			return known
 		}
-		if d < at {
-			best, at = k.Name, d
+		if gap := len(name) - len(known); gap >= at || -gap >= at {
+			continue // the distance is no less; a name may be as long as the file
+		}
+		if d := distance(name, known); d < at {
+			best, at = known, d
 		}
 	}
-	if best == "" {
+	return best
+}
+
+func suggest(name string) string {
+	if name == "" {
 		return ""
 	}
-	return "; did you mean " + best + "?"
+	return "; did you mean " + name + "?"
+}
+
+// printable returns a name from the command line or the environment, quoted if
+// it would garble a terminal.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) || !utf8.ValidString(s) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// written returns a name of a file as it is written there: one with a dot or
+// with a space is quoted, so that it is not taken for two.
+func written(name string) string {
+	for _, r := range name {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' {
+			return strconv.Quote(name)
+		}
+	}
+	if name == "" {
+		return `""`
+	}
+	return name
 }
 
 func (l *loading) file(path string) {
 	where := filepath.Base(path)
-	f, err := os.Open(path)
+	fi, err := os.Stat(path) // before it is opened: to open a named pipe waits for its writer
 	if errors.Is(err, os.ErrNotExist) {
 		return
 	}
@@ -119,14 +158,23 @@ func (l *loading) file(path string) {
 		l.add(where, "%v", err)
 		return
 	}
-	defer f.Close()
-	if fi, err := f.Stat(); err != nil || fi.Size() > maxFile || !fi.Mode().IsRegular() {
-		l.add(where, "it is not a file of at most %d bytes", maxFile)
+	if !fi.Mode().IsRegular() {
+		l.add(where, "it is not a regular file")
 		return
 	}
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		l.add(where, "%v", err)
+		return
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		l.add(where, "%v", err)
+		return
+	}
+	if len(data) > maxFile {
+		l.add(where, "it is longer than %d bytes", maxFile)
 		return
 	}
 	l.toml(where, data)
@@ -151,21 +199,25 @@ func (l *loading) toml(where string, data []byte) {
 		line  int
 	}
 	var leaves []leaf
-	var walk func(prefix string, tree map[string]any)
-	walk = func(prefix string, tree map[string]any) {
+	var walk func(prefix string, line int, tree map[string]any)
+	walk = func(prefix string, line int, tree map[string]any) {
 		for name, v := range tree {
-			full := prefix + name
+			full := prefix + written(name)
+			line := line // of what it stands in, for a value that has none of its own
+			if own, ok := lines[full]; ok {
+				line = own
+			}
 			if sub, ok := v.(map[string]any); ok {
 				if len(sub) == 0 && !l.section(full) {
-					leaves = append(leaves, leaf{full, v, lines[full]})
+					leaves = append(leaves, leaf{full, v, line})
 				}
-				walk(full+".", sub)
+				walk(full+".", line, sub)
 				continue
 			}
-			leaves = append(leaves, leaf{full, v, lines[full]})
+			leaves = append(leaves, leaf{full, v, line})
 		}
 	}
-	walk("", tree)
+	walk("", 0, tree)
 	sort.Slice(leaves, func(i, j int) bool {
 		if leaves[i].line != leaves[j].line {
 			return leaves[i].line < leaves[j].line
@@ -186,71 +238,66 @@ func (l *loading) section(name string) bool {
 	return slices.ContainsFunc(l.keys, func(k Key) bool { return strings.HasPrefix(k.Name, name+".") })
 }
 
-// keyLines returns the line on which each key of a valid file stands.
+// keyLines returns the line on which each key of a valid file stands. Of a name
+// that stands in several lines, as a table does, it is the first.
 func keyLines(data []byte) map[string]int {
 	lines := map[string]int{}
 	var p unstable.Parser
 	p.Reset(data)
+	note := func(prefix string, key unstable.Iterator) string {
+		name := prefix
+		for key.Next() {
+			n := key.Node()
+			name += written(string(n.Data))
+			if _, ok := lines[name]; !ok {
+				lines[name] = p.Shape(n.Raw).Start.Line
+			}
+			name += "."
+		}
+		return name
+	}
+	var inline func(prefix string, v *unstable.Node)
+	inline = func(prefix string, v *unstable.Node) {
+		if v.Kind != unstable.InlineTable {
+			return
+		}
+		for it := v.Children(); it.Next(); {
+			kv := it.Node()
+			inline(note(prefix, kv.Key()), kv.Value())
+		}
+	}
 	prefix := ""
 	for p.NextExpression() {
 		e := p.Expression()
-		var parts []string
-		line := 0
-		for it := e.Key(); it.Next(); {
-			n := it.Node()
-			parts = append(parts, string(n.Data))
-			if line == 0 {
-				line = p.Shape(n.Raw).Start.Line
-			}
-		}
-		name := strings.Join(parts, ".")
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			prefix = name + "."
-			lines[name] = line
+			prefix = note("", e.Key())
 		case unstable.KeyValue:
-			lines[prefix+name] = line
-			if v := e.Value(); v.Kind == unstable.InlineTable {
-				for it := v.Children(); it.Next(); {
-					for k := it.Node().Key(); k.Next(); {
-						lines[prefix+name+"."+string(k.Node().Data)] = line
-					}
-				}
-			}
+			inline(note(prefix, e.Key()), e.Value())
 		}
 	}
 	return lines
 }
 
 func (l *loading) environ(environ, ignore []string) {
-	environ = slices.Clone(environ)
-	slices.Sort(environ)
+	names := map[string]string{} // of a name given twice the last counts, as in a shell
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(ignore, name) {
+		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(ignore, name) {
+			names[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		i := slices.IndexFunc(l.keys, func(k Key) bool { return k.Env() == name })
+		if i < 0 {
+			near := l.nearest(strings.ToLower(strings.TrimPrefix(name, EnvPrefix)), "_")
+			if near != "" {
+				near = EnvPrefix + strings.ToUpper(near)
+			}
+			l.add(printable(name), "it is no setting%s", suggest(near))
 			continue
 		}
-		key := ""
-		for _, k := range l.keys {
-			if k.Env() == name {
-				key = k.Name
-			}
-		}
-		if key == "" {
-			wanted := strings.ToLower(strings.TrimPrefix(name, EnvPrefix))
-			best, at := "", len(wanted)/2+1
-			for _, k := range l.keys {
-				if d := distance(wanted, strings.ReplaceAll(k.Name, ".", "_")); d < at {
-					best, at = k.Env(), d
-				}
-			}
-			if best != "" {
-				best = "; did you mean " + best + "?"
-			}
-			l.add(name, "it is no setting%s", best)
-			continue
-		}
-		l.set(name, key, value)
+		l.set(name, l.keys[i].Name, word(names[name]))
 	}
 }
 

@@ -47,10 +47,11 @@ type Session struct {
 	rate     *rate.Limiter // nil: no limit
 	space    chan struct{} // closed when there may be room; nil if nobody waits
 	onSpace  func()
-	wanted   int         // what the message that was refused for want of room counts
-	held     time.Time   // since when the full ring holds input back; zero if it does not
-	flood    *time.Timer // looks at held when it is due
-	lastRead time.Time   // when the last message was taken
+	settled  chan struct{} // closed when the log is empty; nil if nobody waits for that
+	wanted   int           // what the message that was refused for want of room counts
+	held     time.Time     // since when the full ring holds input back; zero if it does not
+	flood    *time.Timer   // looks at held when it is due
+	lastRead time.Time     // when the last message was taken
 
 	question link.QuestionID // the open one
 	hidden   bool            // it is hidden
@@ -95,6 +96,23 @@ func (s *Session) Hidden() bool {
 
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.gone }
+
+// Settled returns a channel that is closed once the game has handled all that
+// the client has said so far, and its answers are on their way. It stays open
+// while a command waits for something, and when the session ends before.
+func (s *Session) Settled() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.log.lines) == 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	if s.settled == nil {
+		s.settled = make(chan struct{})
+	}
+	return s.settled
+}
 
 // DataIn gives a message of the client to the game. It blocks while the
 // session's ring is full or the client has sent faster than it may, until ctx
@@ -362,6 +380,10 @@ func (s *Session) processed(n uint64) (over bool) {
 	if update && s.log.pending {
 		s.log.pending = false
 		s.appendLocked(line{kind: lineUpdate, info: s.info})
+	}
+	if len(s.log.lines) == 0 && s.settled != nil {
+		close(s.settled)
+		s.settled = nil
 	}
 	wake := func() {}
 	if input {

@@ -90,15 +90,15 @@ A cellar under the shingle, boarded with hatch covers. Tallies are chalked on th
 of them. One passage goes back under the river, bent double, to the land; a ladder goes up to daylight.`)
 	b.scenery(cave, "tallies", "tally", "Brandy, lace, tea. Tea most of all. The last one is dated, and it is not so long ago.")
 
-	b.both(jetty, "up", "u", lane, "jetty", "j,down,d")
-	b.both(lane, "village", "v,up,u", green, "lane", "l,down,d")
-	b.both(lane, "path", "p,east,e", wall, "lane", "l,west,w")
-	b.both(green, "inn", "in,lapwing", inn, "out", "o,green")
-	b.both(green, "chapel", "church", chapel, "out", "o,green")
-	b.both(wall, "marsh", "m,north,n", marsh, "wall", "south,s")
-	b.both(marsh, "hut", "h,north,n", hut, "out", "o,south,s")
-	b.both(flats, "island", "i,east,e", island, "west", "w,flats")
-	b.both(crypt, "passage", "p,east,e", cave, "passage", "p,west,w")
+	b.both(jetty, "up", "u,lane", lane, "jetty", "down,d")
+	b.both(lane, "village", "up,u", green, "lane", "down,d")
+	b.both(lane, "path", "east,e", wall, "lane", "west,w")
+	b.both(green, "inn", "lapwing,in", inn, "out", "green,o")
+	b.both(green, "chapel", "church", chapel, "out", "green,o")
+	b.both(wall, "marsh", "north,n", marsh, "wall", "south,s")
+	b.both(marsh, "hut", "north,n", hut, "out", "south,s,o")
+	b.both(flats, "island", "east,e", island, "flats", "west,w")
+	b.both(crypt, "passage", "east,e", cave, "passage", "west,w")
 	b.both(island, "opening", "down,d", cave, "ladder", "up,u")
 
 	// The way that is not obvious: the look of the room does not list it.
@@ -106,7 +106,7 @@ of them. One passage goes back under the river, bent double, to the land; a ladd
 	b.exit(crypt, "up", "u,steps", chapel)
 
 	// The way over the flats is open at low water only.
-	out := b.exit(wall, "flats", "f,out,stakes", flats)
+	out := b.exit(wall, "flats", "stakes,out", flats)
 	back := b.exit(flats, "wall", "west,w", wall)
 	for _, e := range []*world.Exit{out, back} {
 		b.err(w.AddTag(e, "causeway", "tide"))

@@ -44,7 +44,8 @@ func reference(keys []config.Key) string {
 		"limits something 0 means off; a key that is left out means its default.\n\n" +
 		"The file is TOML:\n\n" +
 		"    [telnet]\n    listen = [\"127.0.0.1:4000\", \"[::1]:4000\"]\n\n" +
-		"In the environment and after `--set`, a list of texts is written with commas: `MUDLARK_TELNET_LISTEN=127.0.0.1:4000,[::1]:4000`.\n")
+		"In the environment and after `--set`, the items of `telnet.listen` are written with commas between them, and the words\n" +
+		"of `reload.build` with spaces.\n")
 	section := ""
 	for _, k := range keys {
 		if s, _, _ := strings.Cut(k.Name, "."); s != section {

@@ -280,8 +280,24 @@ func (cl *client) lost(ctx context.Context, err error) {
 			break
 		}
 	}
+	if errors.Is(err, io.EOF) {
+		// A client may close its half and go on reading, as nc does at the end
+		// of its input.
+		answers := time.NewTimer(lastAnswers)
+		defer answers.Stop()
+		select {
+		case <-cl.session.Settled():
+		case <-cl.session.Done():
+		case <-answers.C:
+		case <-ctx.Done():
+		}
+	}
 	cl.session.Disconnect(reason)
 }
+
+// lastAnswers is how long a client that has nothing more to say is kept for the
+// answers to what it said.
+const lastAnswers = 2 * time.Second
 
 // lastLines is how long the lines of a client that has gone may wait for room.
 const lastLines = 10 * time.Second

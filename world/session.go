@@ -60,9 +60,9 @@ func (w *World) OpenSession(id session.ID, number uint64, info session.Info, por
 			s.puppet = p
 			set(w, &p.sessions, append(slices.Clip(p.sessions), s))
 		}
-	} else {
+	} else if old.account != 0 { // it is gone
 		s.sets = []string{"unloggedin"}
-		s.mark() // its account is gone
+		s.mark()
 	}
 	return s
 }

@@ -118,6 +118,7 @@ type client struct {
 	sized    bool // NAWS is answered
 	lines    []string
 	size     int       // bytes of lines
+	full     bool      // the first of lines waits for room in the ring
 	resized  time.Time // when the window size was last passed on
 	resizing *session.Info
 	scanner  bool // it speaks HTTP
@@ -178,7 +179,7 @@ func (cl *client) serve(ctx context.Context) error {
 // OnSpace ends it as well.
 func (cl *client) read(ctx context.Context, buf []byte, wake time.Time) (int, error) {
 	cl.SetReadDeadline(wake)
-	if cl.session != nil && len(cl.lines) > 0 {
+	if cl.full {
 		cl.session.OnSpace(func() { cl.SetReadDeadline(time.Unix(1, 0)) })
 	}
 	if ctx.Err() != nil { // its deadline may just have been overwritten
@@ -223,6 +224,7 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 			again = cl.resized.Add(resizeEvery)
 		}
 	}
+	cl.full = false
 	for len(cl.lines) > 0 {
 		m := message.Text(cl.lines[0])
 		wait, err := cl.session.TryDataIn(m)
@@ -239,6 +241,7 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 				return again, err
 			}
 		case errors.Is(err, portal.ErrFull):
+			cl.full = true
 			return again, nil
 		case errors.Is(err, portal.ErrRate):
 			if at := time.Now().Add(max(wait, time.Millisecond)); again.IsZero() || at.Before(again) {

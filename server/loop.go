@@ -102,18 +102,21 @@ func (s *Server) step() (resume *task, dead bool) {
 		s.turn.events++
 		return t, false
 	}
-	if t := s.takeSleeper(); t != nil {
-		s.turn.events++
-		return t, false
+	// What is due and what was typed take turns, so that neither a timer that
+	// sets itself anew nor a player who never stops holds up the other.
+	if !s.timed {
+		if t, ok := s.takeDue(); ok {
+			s.timed = true
+			return t, false
+		}
 	}
-	if due, ok := s.world.NextTimer(); ok && !due.After(s.world.Now()) {
-		s.turn.events++
-		s.fireTimer()
-		return nil, false
-	}
+	s.timed = false
 	if seat := s.takeRunnable(); seat != nil {
 		s.turn.events++
 		return s.pump(seat)
+	}
+	if t, ok := s.takeDue(); ok {
+		return t, false
 	}
 	if s.turn.worked {
 		s.endTurn()
@@ -121,6 +124,20 @@ func (s *Server) step() (resume *task, dead bool) {
 	}
 	s.turn.events = 0
 	s.wait()
+	return nil, false
+}
+
+// takeDue runs a timer that is due, or returns a command that has slept enough.
+func (s *Server) takeDue() (*task, bool) {
+	if t := s.takeSleeper(); t != nil {
+		s.turn.events++
+		return t, true
+	}
+	if due, ok := s.world.NextTimer(); ok && !due.After(s.world.Now()) {
+		s.turn.events++
+		s.fireTimer()
+		return nil, true
+	}
 	return nil, false
 }
 

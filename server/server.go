@@ -86,6 +86,7 @@ type Server struct {
 	runnable  []*seat // seats with a line to run, in the order of their turn
 	tasks     map[*task]struct{}
 	lastTask  uint64
+	timed     bool // the last event was due, not typed
 	sleepers  sleepers
 	woken     []*task // parked commands whose wait is over
 	doomed    []*task // parked commands whose session has ended

@@ -445,6 +445,55 @@ func TestTimers(t *testing.T) {
 	})
 }
 
+// A timer that is due again at once and a command that sleeps for no time do
+// not hold up those who type.
+func TestTimersAndLinesTakeTurns(t *testing.T) {
+	busy := true
+	spin := &command.Command{Key: "spin", Run: func(c *command.Call) error {
+		for busy {
+			c.Sleep(0)
+		}
+		return nil
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		g := newGame(t, spin)
+		n := 0
+		g.cfg.Game.Timers["again"] = func(w *world.World, e world.Entity, _ map[string]any) error {
+			if n++; !busy {
+				return nil
+			}
+			_, err := w.After(0, e, "again", nil)
+			return err
+		}
+		g.start()
+		ada, bob := g.login("Ada"), g.login("Bob")
+		ada.read()
+		bob.read()
+		ada.typ("spin")
+		bob.typ("say enough")
+		g.s.Do(t.Context(), func(w *world.World) {
+			if _, err := w.After(0, w.StartRoom(), "again", nil); err != nil {
+				t.Error(err)
+			}
+		})
+		for {
+			g.p.mu.Lock()
+			heard := strings.Contains(strings.Join(bob.out, ""), "enough")
+			g.p.mu.Unlock()
+			if heard {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		g.s.Do(t.Context(), func(*world.World) { busy = false })
+		synctest.Wait()
+		if n == 0 {
+			t.Error("the timer never ran")
+		}
+		g.end()
+	})
+}
+
 func TestDoWaitsForCommit(t *testing.T) {
 	bubble(t, func(t *testing.T, g *game) {
 		open := make(chan struct{})

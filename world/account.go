@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -51,12 +52,19 @@ func (a *Account) SetPassword(p Password) {
 // Perms implements lock.Subject.
 func (a *Account) Perms() []string { return a.perms }
 
-// AddPerm gives it a permission.
-func (a *Account) AddPerm(name string) {
-	if !slices.Contains(a.perms, name) {
-		set(a.w, &a.core.perms, append(slices.Clip(a.perms), name))
-		a.mark()
+// AddPerm gives it a permission; to have it already is no error.
+func (a *Account) AddPerm(name string) error {
+	switch {
+	case name == "" || len(name) > MaxName:
+		return fmt.Errorf("world: %s: a permission has 1 to %d bytes", a.id, MaxName)
+	case slices.Contains(a.perms, name):
+		return nil
+	case len(a.perms) >= MaxPerms:
+		return fmt.Errorf("%w: %s: the limit is %d permissions", ErrTooMany, a.id, MaxPerms)
 	}
+	set(a.w, &a.core.perms, append(slices.Clip(a.perms), name))
+	a.mark()
+	return nil
 }
 
 // DelPerm takes a permission from it.
@@ -87,8 +95,12 @@ func (a *Account) Characters() []*Character {
 	return out
 }
 
-// AddCharacter makes c one of its characters, and no other account's.
-func (a *Account) AddCharacter(c *Character) {
+// AddCharacter makes c one of its characters, and no other account's. ErrTooMany
+// is returned beyond MaxOwned.
+func (a *Account) AddCharacter(c *Character) error {
+	if len(a.characters) >= MaxOwned && !slices.Contains(a.characters, c.id) {
+		return fmt.Errorf("%w: %s: the limit is %d characters", ErrTooMany, a.id, MaxOwned)
+	}
 	if old := c.account; old != nil && old != a.core {
 		set(a.w, &old.characters, slices.DeleteFunc(slices.Clone(old.characters), func(id ID) bool { return id == c.id }))
 		old.mark()
@@ -99,6 +111,7 @@ func (a *Account) AddCharacter(c *Character) {
 	}
 	set(a.w, &c.core.account, a.core)
 	c.mark()
+	return nil
 }
 
 // LastPuppet returns what it played last, or nil.

@@ -5,9 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"mudlark.dev/lock"
-	"mudlark.dev/message"
 )
 
 // An Entity is a stored part of the world: *Object, *Room, *Exit, *Character or
@@ -137,7 +137,7 @@ func (c *core) SetAliases(aliases ...string) error {
 	}
 	out := make([]string, 0, len(aliases))
 	for _, a := range aliases {
-		if a = strings.TrimSpace(a); a == "" || len(a) > MaxName {
+		if a = strings.ToValidUTF8(strings.TrimSpace(a), "\uFFFD"); a == "" || len(a) > MaxName {
 			return fmt.Errorf("world: %s: an alias has 1 to %d bytes", c.id, MaxName)
 		}
 		out = append(out, a)
@@ -179,15 +179,14 @@ func (c *core) SetAttr(name string, value any) error {
 	if name == "" || len(name) > MaxName {
 		return fmt.Errorf("world: %s: an attribute's name has 1 to %d bytes", c.id, MaxName)
 	}
-	m := message.New("v", value)
-	encoded, err := m.AppendBinary(nil)
+	value, encoded, err := encodeValue(value)
 	if err != nil {
 		return fmt.Errorf("world: %s: attribute %q: %w", c.id, name, err)
 	}
 	if _, ok := c.attrs[name]; !ok && len(c.attrs) >= MaxAttrs {
 		return fmt.Errorf("%w: %s: attribute %q: the limit is %d", ErrTooMany, c.id, name, MaxAttrs)
 	}
-	c.putAttr(name, attr{value: m.Args[0], encoded: encoded, dirty: true})
+	c.putAttr(name, attr{value: value, encoded: encoded, dirty: true})
 	c.mark()
 	return nil
 }
@@ -233,6 +232,8 @@ func (w *World) AddTag(e Entity, key, category string) error {
 	switch {
 	case c.deleted:
 		return fmt.Errorf("%w: %s", ErrDeleted, c.id)
+	case !utf8.ValidString(key) || !utf8.ValidString(category):
+		return fmt.Errorf("world: %s: a tag is text in UTF-8", c.id)
 	case key == "" || len(key) > MaxName || len(category) > MaxName:
 		return fmt.Errorf("world: %s: a tag has 1 to %d bytes", c.id, MaxName)
 	case c.HasTag(key, category):

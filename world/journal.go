@@ -5,6 +5,7 @@ package world
 type Mark struct {
 	journal int
 	effects int
+	changes int
 }
 
 // note adds how to take back a change that was just made.
@@ -15,10 +16,10 @@ func (w *World) note(undo func()) {
 }
 
 // Mark returns the present point of the turn.
-func (w *World) Mark() Mark { return Mark{len(w.journal), len(w.effects)} }
+func (w *World) Mark() Mark { return Mark{len(w.journal), len(w.effects), w.changes} }
 
-// Changed reports whether stored state was changed since m.
-func (w *World) Changed(m Mark) bool { return len(w.journal) > m.journal }
+// Changed reports whether something that is stored was changed since m.
+func (w *World) Changed(m Mark) bool { return w.changes > m.changes }
 
 // Undo takes back every change and every effect since m. IDs that were given
 // out stay used.
@@ -29,6 +30,7 @@ func (w *World) Undo(m Mark) {
 		w.journal = w.journal[:i]
 		undo()
 	}
+	w.changes = min(w.changes, m.changes)
 	clear(w.effects[min(m.effects, len(w.effects)):])
 	w.effects = w.effects[:min(m.effects, len(w.effects))]
 }
@@ -43,6 +45,7 @@ func set[T any](w *World, p *T, v T) {
 // mark notes that c is to be stored.
 func (c *core) mark() {
 	w := c.w
+	w.changes++
 	if c.dirty || w.loading != nil {
 		return
 	}
@@ -56,6 +59,7 @@ func (c *core) mark() {
 
 // erase notes that a record is to be deleted from the store.
 func (w *World) erase(k RecordKey) {
+	w.changes++
 	w.deletes = append(w.deletes, k)
 	w.note(func() { w.deletes = w.deletes[:len(w.deletes)-1] })
 }

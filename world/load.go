@@ -20,6 +20,7 @@ type loader struct {
 	refs     map[*core]fields
 	attrs    map[ID]map[string][]byte // attributes with records of their own
 	problems []error
+	newer    int // entities in the form of a newer build
 }
 
 // entityFields are the fields of an entity's record that this build knows.
@@ -90,6 +91,9 @@ func (w *World) loadEntity(key string, data []byte) error {
 		return err
 	}
 	w.lastID = max(w.lastID, id) // whatever is wrong with it: its ID is used
+	if len(data) > 0 && data[0] > recordVersion && data[0] <= lastVersion {
+		w.loading.newer++
+	}
 	if len(data) == 0 || data[0] != recordVersion {
 		return fmt.Errorf("%w: it is of another version", ErrBadRecord)
 	}
@@ -232,10 +236,15 @@ type Report struct {
 }
 
 // FinishLoad ties together what was loaded. The world can be used afterwards.
+// The error is ErrNewer if a newer build has written entities.
 func (w *World) FinishLoad() (Report, error) {
 	l := w.loading
 	if l == nil {
 		return Report{}, nil
+	}
+	if l.newer > 0 {
+		// To go on would be to lose what refers to them.
+		return Report{Problems: l.problems}, fmt.Errorf("%w: %d of its entities cannot be read", ErrNewer, l.newer)
 	}
 	ids := slices.Sorted(maps.Keys(w.entities))
 	for _, id := range ids {
@@ -268,6 +277,9 @@ func (w *World) FinishLoad() (Report, error) {
 		w.problem(fmt.Errorf("%d attributes of %s, which is not there, are left as they are", len(l.attrs[id]), id))
 	}
 	for _, id := range ids {
+		w.unring(w.entities[id])
+	}
+	for _, id := range ids {
 		c := w.entities[id]
 		slices.SortStableFunc(c.contents, func(a, b *core) int { return cmp.Compare(a.arrived, b.arrived) })
 		for _, o := range c.contents {
@@ -279,6 +291,28 @@ func (w *World) FinishLoad() (Report, error) {
 	w.finishTimers()
 	w.loading = nil
 	return Report{Entities: len(w.entities), Problems: l.problems}, nil
+}
+
+// unring takes c out of its place if it is inside itself, which only a damaged
+// record says: whoever looks for its room would never end.
+func (w *World) unring(c *core) {
+	slow, fast := c, c.location
+	for fast != nil && fast != c {
+		if fast = fast.location; fast == nil || fast == c {
+			break
+		}
+		fast = fast.location
+		if slow = slow.location; slow == fast {
+			return // a ring further up: its own members are taken out of it
+		}
+	}
+	if fast != c {
+		return
+	}
+	in := c.location
+	w.problem(fmt.Errorf("%s %s: it is in %s, which is in it; it is nowhere now", c.id, c.name, in.id))
+	in.contents = slices.DeleteFunc(in.contents, func(o *core) bool { return o == c })
+	c.location = nil
 }
 
 // tie resolves c's references. One to an entity that is not there is dropped

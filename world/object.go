@@ -73,21 +73,23 @@ func clip(name string) string {
 // NewRoom makes a room.
 func (w *World) NewRoom(name string) *Room { return w.newCore(famRoom, name).self.(*Room) }
 
-// NewObject makes a thing in a place, which may be nil.
+// NewObject makes a thing in a place. It is nowhere if that is nil, deleted, or
+// an account.
 func (w *World) NewObject(name string, in Entity) *Object {
 	c := w.newCore(famObject, name)
-	if in != nil {
+	if in != nil && !in.Deleted() && in.base().family != famAccount {
 		c.home = in.ID()
 		c.place(in.base())
 	}
 	return c.self.(*Object)
 }
 
-// NewExit makes an exit in from that leads to to.
+// NewExit makes an exit in from that leads to to. Aliases beyond MaxAliases are
+// left out.
 func (w *World) NewExit(name string, from, to *Room, aliases ...string) *Exit {
 	c := w.newCore(famExit, name)
 	for _, a := range aliases {
-		if a = clip(a); a != "" {
+		if a = clip(a); a != "" && len(c.aliases) < MaxAliases {
 			c.aliases = append(c.aliases, a)
 		}
 	}
@@ -153,8 +155,13 @@ func (o *Object) Room() *Room {
 // Home returns where it goes when its place is no more, or nil.
 func (o *Object) Home() Entity { return o.w.Get(o.home) }
 
-// SetHome sets that place.
+// SetHome sets that place; nil means that there is none.
 func (o *Object) SetHome(e Entity) {
+	if e == nil {
+		set(o.w, &o.core.home, 0)
+		o.mark()
+		return
+	}
 	set(o.w, &o.core.home, e.ID())
 	o.mark()
 }
@@ -193,13 +200,19 @@ func (o *Object) LocalSets() []Entity {
 func (c *core) place(to *core) {
 	w, from := c.w, c.location
 	if from != nil {
-		set(w, &from.contents, slices.DeleteFunc(slices.Clone(from.contents), func(o *core) bool { return o == c }))
+		// In place, so that the journal keeps the one thing and not the list:
+		// changes are taken back in reverse order, so its index is right then.
+		if at := slices.Index(from.contents, c); at >= 0 {
+			from.contents = slices.Delete(from.contents, at, at+1)
+			w.note(func() { from.contents = slices.Insert(from.contents, at, c) })
+		}
 	}
 	set(w, &c.location, to)
 	w.arrivals++
 	set(w, &c.arrived, w.arrivals)
 	if to != nil {
-		set(w, &to.contents, append(slices.Clip(to.contents), c))
+		to.contents = append(to.contents, c)
+		w.note(func() { to.contents = slices.Delete(to.contents, len(to.contents)-1, len(to.contents)) })
 	}
 	if c.offering() {
 		for _, at := range []*core{from, to} {
@@ -209,6 +222,16 @@ func (c *core) place(to *core) {
 		}
 	}
 	c.mark()
+}
+
+// within reports whether c is o or is in it, directly or not.
+func (c *core) within(o *core) bool {
+	for ; c != nil; c = c.location {
+		if c == o {
+			return true
+		}
+	}
+	return false
 }
 
 // MoveOptions say how a move is done. The zero value tells both places.
@@ -223,6 +246,9 @@ type MoveOptions struct {
 // told. Moving to an exit goes to where that leads. ErrInside is returned for a
 // move into itself, ErrDeleted if either is no more.
 func (o *Object) MoveTo(dest Entity, opt MoveOptions) error {
+	if dest == nil {
+		return fmt.Errorf("world: move %s: there is no place to go to", o.id)
+	}
 	to := dest.base()
 	if to.family == famExit && to.destination != nil {
 		to = to.destination
@@ -233,10 +259,8 @@ func (o *Object) MoveTo(dest Entity, opt MoveOptions) error {
 	if o.family == famRoom || to.family == famAccount {
 		return fmt.Errorf("world: %s cannot be moved to %s", o.id, to.id)
 	}
-	for c := to; c != nil; c = c.location {
-		if c == o.core {
-			return fmt.Errorf("%w: %s", ErrInside, o.id)
-		}
+	if to.within(o.core) {
+		return fmt.Errorf("%w: %s", ErrInside, o.id)
 	}
 	from := o.location
 	if !opt.Quiet && from != nil {
@@ -313,8 +337,13 @@ func (e *Exit) Destination() *Room {
 	return r
 }
 
-// SetDestination changes where it leads.
+// SetDestination changes where it leads; nil means nowhere.
 func (e *Exit) SetDestination(r *Room) {
+	if r == nil {
+		set(e.w, &e.core.destination, nil)
+		e.mark()
+		return
+	}
 	set(e.w, &e.core.destination, r.core)
 	e.mark()
 }
@@ -388,6 +417,13 @@ func (w *World) Delete(e Entity) error {
 	case famAccount:
 		delete(w.accounts, key)
 		w.note(func() { w.accounts[key] = c })
+		for _, id := range c.characters {
+			// Or they would go on holding its permissions.
+			if ch := w.entities[id]; ch != nil && ch.account == c {
+				set(w, &ch.account, nil)
+				ch.mark()
+			}
+		}
 	case famCharacter:
 		delete(w.characters, key)
 		w.note(func() { w.characters[key] = c })
@@ -411,7 +447,7 @@ func (w *World) Delete(e Entity) error {
 // sendHome moves o out of a place that is about to go.
 func (w *World) sendHome(o, from *core) {
 	var to *core
-	if h := w.entities[o.home]; h != nil && h != from && h != o && !h.deleted {
+	if h := w.entities[o.home]; h != nil && h != from && !h.within(o) {
 		to = h
 	} else if r := w.StartRoom(); r != nil && r.core != from {
 		to = r.core

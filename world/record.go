@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"mudlark.dev/message"
 	"mudlark.dev/session"
@@ -53,6 +54,10 @@ const largeAttr = 1 << 10
 
 // recordVersion is the first byte of an entity's record.
 const recordVersion = 1
+
+// lastVersion bounds the versions that a newer build may use. What has another
+// first byte is damaged.
+const lastVersion = 31
 
 // ErrBadRecord is returned for a record that cannot be read.
 var ErrBadRecord = errors.New("world: record cannot be read")
@@ -103,6 +108,7 @@ func (w *World) TakeChanges() Changes {
 		out.HighID = uint64(w.lastID)
 		w.storedHighID = w.lastID
 	}
+	w.changes = 0
 	clear(w.journal)
 	w.journal = w.journal[:0]
 	w.dirty, w.dirtyTimers, w.dirtySess, w.deletes = w.dirty[:0], w.dirtyTimers[:0], w.dirtySess[:0], nil
@@ -122,6 +128,25 @@ func encode(name string, fields map[string]any) []byte {
 		panic(fmt.Sprintf("world: encode %s: %v", name, err)) // the setters check what goes in
 	}
 	return b
+}
+
+// encodeValue returns a value's stored form, and the value as it will be read
+// back: numbers of one size, text in UTF-8, and nothing shared with the caller.
+func encodeValue(v any) (any, []byte, error) {
+	m := message.New("v", v)
+	encoded, err := m.AppendBinary(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch v := m.Args[0].(type) {
+	case string:
+		return strings.ToValidUTF8(v, "\uFFFD"), encoded, nil
+	case []any, map[string]any:
+		if m, _, err = message.DecodeBinary(encoded); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m.Args[0], encoded, nil
 }
 
 func decode(data []byte) (map[string]any, []byte, error) {

@@ -33,7 +33,10 @@ func (e *SearchError) Error() string {
 			fmt.Fprintf(&b, "\n  … and %d more", len(e.Found)-i)
 			break
 		}
-		fmt.Fprintf(&b, "\n  %s-%d", strings.ToLower(f.Name()), i+1)
+		fmt.Fprintf(&b, "\n  %s-%d", strings.ToLower(query), i+1) // finds it again, whatever it is called
+		if !strings.EqualFold(f.Name(), e.Query) {
+			fmt.Fprintf(&b, " (%s)", f.Name())
+		}
 	}
 	return b.String()
 }

@@ -213,7 +213,9 @@ func (s *Session) SetData(key string, value any) error {
 		}
 		next[key] = m.Args[0]
 	}
-	m := message.Message{Name: "data", Kwargs: next}
+	// As deep as in the row, and with room for the row's other values: what is
+	// taken here must not fail at the turn's end.
+	m := message.Message{Name: "data", Kwargs: map[string]any{"data": next, "rest": make([]any, 256)}}
 	b, err := m.AppendBinary(nil)
 	if err != nil {
 		return fmt.Errorf("world: session %d: data %q: %w", s.number, key, err)
@@ -348,8 +350,17 @@ func (s *Session) SetPuppet(c *Character) error {
 		return &RefusedError{"That character is no more."}
 	case s.puppet == c.core:
 		return &RefusedError{"You are " + c.name + " already."}
-	case c.account != s.account && !c.Access(s, "puppet", false):
+	case !s.mayPlay(c):
 		return &RefusedError{"You may not play " + c.name + "."}
+	}
+	if w.cfg.MultisessionMode <= 1 {
+		// One puppet for all sessions of an account. A refusal comes before
+		// anything is changed.
+		for _, o := range s.account.sessions {
+			if o != s && o.puppet != nil && o.puppet != c.core {
+				return &RefusedError{"You play " + o.puppet.name + " already."}
+			}
+		}
 	}
 	share := w.cfg.MultisessionMode == 1 || w.cfg.MultisessionMode == 3
 	for _, o := range slices.Clone(c.sessions) {
@@ -366,14 +377,6 @@ func (s *Session) SetPuppet(c *Character) error {
 		}
 	}
 	s.Unpuppet()
-	if w.cfg.MultisessionMode == 1 || w.cfg.MultisessionMode == 0 {
-		// One puppet for all sessions of an account.
-		for _, o := range s.account.sessions {
-			if o != s && o.puppet != nil && o.puppet != c.core {
-				return &RefusedError{"You play " + o.puppet.name + " already."}
-			}
-		}
-	}
 	set(w, &s.puppet, c.core)
 	set(w, &c.core.sessions, append(slices.Clip(c.sessions), s))
 	set(w, &s.account.lastPuppet, c.id)
@@ -386,6 +389,15 @@ func (s *Session) SetPuppet(c *Character) error {
 	return nil
 }
 
+// mayPlay reports whether c's own lock "puppet" lets the session; without one
+// its own account passes, and others by the lock of the class.
+func (s *Session) mayPlay(c *Character) bool {
+	if ok, defined := c.locks.Check("puppet", s, c); defined {
+		return ok
+	}
+	return c.account == s.account || c.Access(s, "puppet", false)
+}
+
 // comeBack puts a character where it was when it was last played.
 func (w *World) comeBack(c *Character) {
 	var to *core
@@ -394,7 +406,7 @@ func (w *World) comeBack(c *Character) {
 		start = r.ID()
 	}
 	for _, id := range []ID{c.away, c.home, start} {
-		if e := w.entities[id]; e != nil && e.family != famAccount && e.family != famExit && e != c.core {
+		if e := w.entities[id]; e != nil && e.family != famAccount && e.family != famExit && !e.within(c.core) {
 			to = e
 			break
 		}
@@ -432,6 +444,9 @@ func (s *Session) detach(stays bool) {
 // mark notes that the session's row is to be stored, or not to be any more.
 func (s *Session) mark() {
 	w := s.w
+	if s.account != nil || len(s.data) > 0 || s.isRow {
+		w.changes++
+	}
 	if s.dirty || w.loading != nil {
 		// Whether this is a change is told by the setter's own note.
 		return

@@ -90,16 +90,17 @@ func (w *World) addTimer(d time.Duration, repeat bool, e Entity, name string, ar
 	for k, v := range args {
 		m = m.With(k, v)
 	}
-	if err := m.Check(); err != nil {
-		return 0, fmt.Errorf("world: timer %q: %w", name, err)
-	}
-	w.lastTimer++
 	// Whole milliseconds are what is stored, so that it is the same before and
 	// after a reload.
 	t := &timer{
-		id: w.lastTimer, entity: c.id, name: name, args: m.Kwargs, repeat: repeat,
+		id: TimerID(w.lastID + 1), entity: c.id, name: name, args: m.Kwargs, repeat: repeat,
 		start: w.Now().Truncate(time.Millisecond), interval: d.Round(time.Millisecond),
 	}
+	if err := t.message().Check(); err != nil { // as it is stored
+		return 0, fmt.Errorf("world: timer %q: %w", name, err)
+	}
+	w.lastID++ // entities and timers share their numbers: none is used twice
+	w.changes++
 	t.due = t.start.Add(t.interval)
 	w.addToHeap(t)
 	t.dirty = true
@@ -129,6 +130,12 @@ func (w *World) CancelTimer(id TimerID) bool {
 }
 
 func (w *World) cancelTimersOf(id ID) {
+	for _, t := range slices.Clone(w.kept) {
+		if t.entity == id {
+			set(w, &w.kept, slices.DeleteFunc(slices.Clone(w.kept), func(o *timer) bool { return o == t }))
+			w.erase(RecordKey{RecordTimer, recordID(ID(t.id))})
+		}
+	}
 	for _, t := range slices.Clone(w.timers) {
 		if t.entity == id {
 			w.removeTimer(t)
@@ -187,14 +194,19 @@ func (w *World) beat(t *timer) {
 }
 
 func (t *timer) encode() []byte {
+	m := t.message()
+	return encode(m.Name, m.Kwargs)
+}
+
+func (t *timer) message() message.Message {
 	args := t.args
 	if args == nil {
 		args = map[string]any{}
 	}
-	return encode("t", map[string]any{
+	return message.Message{Name: "t", Kwargs: map[string]any{
 		"entity": int64(t.entity), "name": t.name, "args": args, "start": t.start.UnixMilli(),
 		"interval": t.interval.Milliseconds(), "repeat": t.repeat,
-	})
+	}}
 }
 
 func (w *World) loadTimer(key string, data []byte) error {
@@ -202,7 +214,7 @@ func (w *World) loadTimer(key string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	w.lastTimer = max(w.lastTimer, TimerID(id))
+	w.lastID = max(w.lastID, id)
 	m, _, err := decode(data)
 	if err != nil {
 		return err
@@ -237,5 +249,6 @@ func (w *World) finishTimers() {
 			continue
 		}
 		heap.Remove(&w.timers, t.at)
+		w.kept = append(w.kept, t)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"mudlark.dev/lock"
-	"mudlark.dev/message"
 	"mudlark.dev/session"
 )
 
@@ -23,6 +22,7 @@ var (
 	ErrDeleted   = errors.New("world: the entity is deleted")
 	ErrInside    = errors.New("world: a thing cannot be moved into itself")
 	ErrNoTimer   = errors.New("world: no handler of that name is registered for timers")
+	ErrNewer     = errors.New("world: the store was written by a newer build; run that one, or a later one")
 	ErrInterval  = errors.New("world: a timer's interval is at least a second")
 	ErrTooMany   = errors.New("world: too many")
 )
@@ -33,6 +33,8 @@ const (
 	MaxAliases = 64   // of one entity
 	MaxAttrs   = 4096 // of one entity
 	MaxTags    = 256  // of one entity
+	MaxPerms   = 256  // of one account, of at most MaxName bytes each
+	MaxOwned   = 1024 // characters of one account
 	MaxTimers  = 1 << 20
 )
 
@@ -70,13 +72,14 @@ type World struct {
 	sessions   map[session.ID]*Session
 	stored     map[session.ID]*storedSession // loaded and not taken up yet
 	timers     timers
-	lastTimer  TimerID
+	kept       []*timer             // loaded ones that this build has no handler for
 	unread     map[RecordKey][]byte // records that could not be read, kept as they are
 	settings   map[string]setting
 
 	journal      []func() // how to take back what was changed in this turn, oldest first
 	effects      []Effect
 	emitted      int // bytes of text in effects, see Emitted
+	changes      int // how often something that is stored was changed in this turn
 	dirty        []*core
 	dirtySess    []*Session
 	dirtyTimers  []*timer
@@ -207,9 +210,13 @@ func (w *World) StartRoom() *Room {
 	return r
 }
 
-// SetStartRoom sets the start room.
+// SetStartRoom sets the start room; nil means that there is none.
 func (w *World) SetStartRoom(r *Room) {
-	if err := w.SetSetting(settingStartRoom, int64(r.ID())); err != nil {
+	var id any
+	if r != nil {
+		id = int64(r.ID())
+	}
+	if err := w.SetSetting(settingStartRoom, id); err != nil {
 		panic(err) // a number can be stored
 	}
 }
@@ -230,13 +237,13 @@ func (w *World) SetSetting(name string, value any) error {
 		}
 		delete(w.settings, name)
 	} else {
-		m := message.New("v", value)
-		encoded, err := m.AppendBinary(nil)
+		value, encoded, err := encodeValue(value)
 		if err != nil {
 			return fmt.Errorf("world: setting %q: %w", name, err)
 		}
-		w.settings[name] = setting{m.Args[0], encoded}
+		w.settings[name] = setting{value, encoded}
 	}
+	w.changes++
 	w.dirtySets = append(w.dirtySets, name)
 	w.note(func() {
 		w.dirtySets = w.dirtySets[:len(w.dirtySets)-1]

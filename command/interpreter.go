@@ -178,7 +178,7 @@ func (cmd *Command) switchNamed(word string) (string, error) {
 // chooses.
 func (in *Interpreter) match(m *Merged, s *world.Session, text string) []Match {
 	found := in.matchNames(m, s, text, "")
-	if len(found) == 1 {
+	if len(found) == 1 && !strings.Contains(text, "-") {
 		return found
 	}
 	longest := 0
@@ -194,6 +194,9 @@ func (in *Interpreter) match(m *Merged, s *world.Session, text string) []Match {
 			continue
 		}
 		numbered := in.matchNames(m, s, head+rest, "")
+		if len(found) == 1 && len(numbered) > 0 && len(numbered[0].Name) <= len(found[0].Name) {
+			continue // the number is part of its arguments
+		}
 		if len(numbered) >= n && numbered[0].Name == strings.ToLower(head) {
 			return numbered[n-1 : n]
 		}

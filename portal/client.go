@@ -3,7 +3,9 @@ package portal
 import (
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 
 	"mudlark.dev/message"
 	"mudlark.dev/session"
@@ -116,6 +118,7 @@ func (p *Portal) kindOf(c Client, protocol string) *kind {
 			}
 		}
 	}
+	maps.Copy(k.funcs, p.cfg.OutputFuncs[protocol])
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first := p.kinds[key]; first != nil {
@@ -123,6 +126,33 @@ func (p *Portal) kindOf(c Client, protocol string) *kind {
 	}
 	p.kinds[key] = k
 	return k
+}
+
+// outputFuncs checks the encoders of a game and returns them under the
+// canonical names of their messages.
+func outputFuncs(own map[string]map[string]OutputFunc) (map[string]map[string]OutputFunc, []error) {
+	out := make(map[string]map[string]OutputFunc, len(own))
+	var errs []error
+	for _, protocol := range slices.Sorted(maps.Keys(own)) {
+		funcs := make(map[string]OutputFunc)
+		for _, given := range slices.Sorted(maps.Keys(own[protocol])) {
+			name, f := message.CanonicalName(given), own[protocol][given]
+			switch {
+			case message.New(name).Check() != nil:
+				errs = append(errs, fmt.Errorf("portal: outputfunc %q of %s: not a valid message name", given, protocol))
+			case name == "text" || name == "prompt":
+				errs = append(errs, fmt.Errorf("portal: outputfunc %q of %s: the protocol itself encodes these", given, protocol))
+			case f == nil:
+				errs = append(errs, fmt.Errorf("portal: outputfunc %q of %s is nil", given, protocol))
+			case funcs[name] != nil:
+				errs = append(errs, fmt.Errorf("portal: outputfunc %q of %s is given twice", given, protocol))
+			default:
+				funcs[name] = f
+			}
+		}
+		out[protocol] = funcs
+	}
+	return out, errs
 }
 
 // encode appends the encoded form of m to dst. A panic of the encoder is an

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,15 @@ type Config struct {
 	Hang    time.Duration // a Server that does not answer for this long is dumped, killed and replaced; 0 means 10s, negative never
 	Logger  *slog.Logger  // nil means slog.Default()
 	Plugins []Plugin      // started in this order
+
+	// OutputFuncs are a game's own encoders, by the key of the protocol whose
+	// clients they encode for. One that a protocol has itself for a message of
+	// the same name is replaced; "text" and "prompt" cannot be.
+	OutputFuncs map[string]map[string]OutputFunc
+
+	// ListenFunc opens the port of a service made with Listen; nil means
+	// net.Listen. A test puts its own network in its place.
+	ListenFunc func(network, addr string) (net.Listener, error)
 
 	Listener link.Listener // where Servers attach; the Portal closes it
 	Starter  Starter       // starts Servers; nil: they come by themselves
@@ -117,12 +127,18 @@ func New(cfg Config) (*Portal, error) {
 		}
 		names[pl.Name] = true
 	}
+	own, outErrs := outputFuncs(cfg.OutputFuncs)
+	errs = append(errs, outErrs...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	cfg.Name = cmpOr(cfg.Name, "portal")
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.Plugins = slices.Clone(cfg.Plugins)
+	cfg.OutputFuncs = own
+	if cfg.ListenFunc == nil {
+		cfg.ListenFunc = net.Listen
+	}
 	def(&cfg.Hang, 10*time.Second)
 	def(&cfg.StartTimeout, time.Minute)
 	if cfg.DrainTimeout <= 0 {

@@ -306,7 +306,7 @@ type listenService struct {
 	name   string
 	addr   string
 	pr     Protocol
-	listen func() (net.Listener, error)
+	listen func(*Portal) (net.Listener, error)
 	p      *Portal
 
 	mu sync.Mutex
@@ -329,8 +329,8 @@ func Listen(key, addr string, pr Protocol) Service {
 			name = key + ":" + port
 		}
 	}
-	return &listenService{name: name, addr: addr, pr: pr, listen: func() (net.Listener, error) {
-		return net.Listen("tcp", addr)
+	return &listenService{name: name, addr: addr, pr: pr, listen: func(p *Portal) (net.Listener, error) {
+		return p.cfg.ListenFunc("tcp", addr)
 	}}
 }
 
@@ -338,7 +338,7 @@ func Listen(key, addr string, pr Protocol) Service {
 // l, which it owns: it is closed when the service stops, which then cannot be
 // started again.
 func ListenOn(name string, l net.Listener, pr Protocol) Service {
-	return &listenService{name: name, addr: l.Addr().String(), pr: pr, listen: func() (net.Listener, error) {
+	return &listenService{name: name, addr: l.Addr().String(), pr: pr, listen: func(*Portal) (net.Listener, error) {
 		return l, nil
 	}}
 }
@@ -360,7 +360,7 @@ func (s *listenService) Addr() string {
 
 // Open opens the port.
 func (s *listenService) Open(context.Context) error {
-	l, err := s.listen()
+	l, err := s.listen(s.p)
 	if err != nil {
 		return err
 	}

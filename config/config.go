@@ -18,6 +18,8 @@ type Config struct {
 	Portal Portal
 	Server Server
 	Log    Log
+
+	Own map[string]string // what the game declares itself, by name: all of them are there
 }
 
 // Game is what the game says of itself.

@@ -199,3 +199,48 @@ func check(t *testing.T, name string, err error, want string) {
 		t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 	}
 }
+
+func TestGameSettings(t *testing.T) {
+	own := []config.Setting{
+		{Name: "irc.server", Default: "localhost:6667"},
+		{Name: "irc.tls", Default: "false"},
+		{Name: "limits.line_bytes", Default: "9000"},
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, config.FileName), []byte("[irc]\ntls = true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(config.Sources{Dir: dir, Game: own, Environ: []string{"MUDLARK_IRC_SERVER=chat:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Own["irc.server"] != "chat:1" || c.Own["irc.tls"] != "true" || len(c.Own) != 2 {
+		t.Errorf("Own = %v", c.Own)
+	}
+	if c.Limits.LineBytes != 9000 {
+		t.Errorf("line_bytes = %d, want the game's default", c.Limits.LineBytes)
+	}
+	c, err = config.Load(config.Sources{Game: own, Set: []string{"limits.line_bytes=100"}})
+	if err != nil || c.Limits.LineBytes != 100 || c.Own["irc.server"] != "localhost:6667" {
+		t.Errorf("Load = %+v, %v", c, err)
+	}
+	for _, tt := range []struct {
+		own  []config.Setting
+		set  string
+		want string
+	}{
+		{own, "irc.port=1", `irc.port: unknown key; did you mean irc.`},
+		{own, "irc=1", `irc: it is a section`},
+		{[]config.Setting{{Name: "IRC"}}, "", `"IRC": a name is a section and a key`},
+		{append(own, own[0]), "", `irc.server: it is declared twice`},
+		{[]config.Setting{{Name: "limits.line_bytes", Default: "many"}}, "", `the game's own settings: limits.line_bytes: `},
+	} {
+		src := config.Sources{Game: tt.own}
+		if tt.set != "" {
+			src.Set = []string{tt.set}
+		}
+		if _, err := config.Load(src); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Load with %v and %q = %v, want %q", tt.own, tt.set, err, tt.want)
+		}
+	}
+}

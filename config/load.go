@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -26,6 +27,18 @@ type Sources struct {
 	Environ []string // as os.Environ returns it
 	Ignore  []string // environment variables with EnvPrefix that are no settings
 	Set     []string // key=value, later ones over earlier ones
+
+	Game []Setting // the game's own, which go over the defaults and under all else
+}
+
+// A Setting is one that a game declares. If its name is one of Keys, the game
+// only gives that key another default. Any other name, a section and a key in
+// lower case such as "irc.server", is a key of the game's own, whose value is a
+// text: Config.Own has it.
+type Setting struct {
+	Name    string
+	Default string // as one writes it after --set
+	Doc     string // one sentence or two, for operators
 }
 
 // A Problem is one thing that is wrong with the settings.
@@ -56,6 +69,7 @@ func (p Problems) Hint() string {
 // Problems, with all of it.
 func Load(src Sources) (*Config, error) {
 	l := &loading{conf: Default(), keys: Keys()}
+	l.game(src.Game)
 	l.file(filepath.Join(src.Dir, FileName))
 	l.environ(src.Environ, src.Ignore)
 	for _, s := range src.Set {
@@ -81,6 +95,49 @@ type loading struct {
 
 func (l *loading) add(where, format string, args ...any) {
 	l.problems = append(l.problems, Problem{where, fmt.Sprintf(format, args...)})
+}
+
+// game takes up the settings that the game declares.
+func (l *loading) game(own []Setting) {
+	const where = "the game's own settings"
+	seen := map[string]bool{}
+	for _, s := range own {
+		switch {
+		case !ownName.MatchString(s.Name):
+			l.add(where, "%q: a name is a section and a key in lower case, such as irc.server", s.Name)
+			continue
+		case seen[s.Name]:
+			l.add(where, "%s: it is declared twice", s.Name)
+			continue
+		}
+		seen[s.Name] = true
+		if !slices.ContainsFunc(l.keys, func(k Key) bool { return k.Name == s.Name }) {
+			l.keys = append(l.keys, Key{Name: s.Name, Default: s.Default, Doc: s.Doc, Restart: true, set: ownValue(s.Name)})
+		}
+		l.set(where, s.Name, word(s.Default))
+	}
+}
+
+var ownName = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
+
+// ownValue sets a key of the game's own: whatever has one obvious text.
+func ownValue(name string) func(*Config, any) error {
+	return func(c *Config, v any) error {
+		var text string
+		switch v := v.(type) {
+		case word:
+			text = string(v)
+		case string, bool, int64, float64:
+			text = fmt.Sprint(v)
+		default:
+			return errors.New("it is a text, a number, or true or false")
+		}
+		if c.Own == nil {
+			c.Own = make(map[string]string)
+		}
+		c.Own[name] = text
+		return nil
+	}
 }
 
 func (l *loading) set(where, name string, value any) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 	"mudlark.dev/session"
 )
 
@@ -158,7 +159,7 @@ func outputFuncs(own map[string]map[string]OutputFunc) (map[string]map[string]Ou
 // encode appends the encoded form of m to dst. A panic of the encoder is an
 // error with its stack.
 func (k *kind) encode(dst []byte, c Client, m message.Message, caps session.Caps, o message.Options) (out []byte, err error) {
-	defer recoverTo(&err)
+	defer service.Recover(&err)
 	switch name := message.CanonicalName(m.Name); name {
 	case "text":
 		text, _ := m.ArgText(0)
@@ -183,7 +184,7 @@ func appendPrompt(dst []byte, c Client, text string, caps session.Caps, o messag
 
 // encodeQuestion is encode for a question's prompt.
 func encodeQuestion(dst []byte, c Client, prompt string, hidden bool, caps session.Caps) (out []byte, err error) {
-	defer recoverTo(&err)
+	defer service.Recover(&err)
 	if a, ok := c.(Asker); ok {
 		return a.AppendQuestion(dst, prompt, hidden, caps)
 	}
@@ -195,23 +196,9 @@ func encodeQuestion(dst []byte, c Client, prompt string, hidden bool, caps sessi
 
 // encodeAnswered is encode for the end of hiding.
 func encodeAnswered(dst []byte, c Client) (out []byte, err error) {
-	defer recoverTo(&err)
+	defer service.Recover(&err)
 	if a, ok := c.(Asker); ok {
 		return a.AppendAnswered(dst), nil
 	}
 	return dst, nil
-}
-
-// A panicError is a panic of foreign code.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// Unwrap returns the value if it is an error.
-func (e *panicError) Unwrap() error {
-	err, _ := e.value.(error)
-	return err
 }

@@ -1,6 +1,10 @@
 package portal
 
-import "errors"
+import (
+	"errors"
+
+	"mudlark.dev/service"
+)
 
 // Errors of sessions and connections.
 var (
@@ -40,13 +44,13 @@ var (
 	ErrReloading = errors.New("portal: the Server is being replaced already")
 
 	// ErrStopped is returned once the Portal has been told to stop.
-	ErrStopped = errors.New("portal: stopped")
+	ErrStopped = service.ErrStopped
 
 	// ErrNameTaken is returned by AddService for a name that another service
 	// has. Choose another name or address.
-	ErrNameTaken = errors.New("portal: service name is taken")
+	ErrNameTaken = service.ErrNameTaken
 
 	// ErrNoService is returned for a service name that nobody added. See Status
 	// for the names.
-	ErrNoService = errors.New("portal: no such service")
+	ErrNoService = service.ErrUnknown
 )

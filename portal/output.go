@@ -6,6 +6,7 @@ import (
 
 	"mudlark.dev/link"
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 	"mudlark.dev/session"
 )
 
@@ -107,7 +108,7 @@ func (r *renderer) encode(s *Session, caps session.Caps, m message.Message, o me
 		var err error
 		out, err = s.kind.encode(r.bufs[r.used][:0], s.client, m, caps, o)
 		if err != nil {
-			s.logger().Error("output cannot be encoded", "name", m.Name, errAttrs(err))
+			s.logger().Error("output cannot be encoded", "name", m.Name, service.ErrAttr(err))
 			out = nil
 		} else {
 			r.bufs[r.used] = out
@@ -142,8 +143,8 @@ func (s *Session) write(out []byte) {
 	if ended {
 		return
 	}
-	if err := guard(func() error { _, err := s.client.Write(out); return err }); err != nil {
-		s.logger().Debug("client cannot be written to", errAttrs(err))
+	if err := service.Guard(func() error { _, err := s.client.Write(out); return err }); err != nil {
+		s.logger().Debug("client cannot be written to", service.ErrAttr(err))
 	}
 }
 
@@ -153,7 +154,7 @@ func (s *Session) tell(text string, o message.Options) {
 	defer s.out.Unlock()
 	out, err := s.kind.encode(nil, s.client, message.Text(text), s.Caps(), o)
 	if err != nil {
-		s.logger().Error("output cannot be encoded", "name", "text", errAttrs(err))
+		s.logger().Error("output cannot be encoded", "name", "text", service.ErrAttr(err))
 		return
 	}
 	s.write(out)
@@ -179,7 +180,7 @@ func (s *Session) ask(f *link.Question) {
 		if f.ID != (link.QuestionID{}) {
 			out, err := encodeQuestion(nil, s.client, f.Prompt, hidden, caps)
 			if err != nil {
-				s.logger().Error("output cannot be encoded", "name", "question", errAttrs(err))
+				s.logger().Error("output cannot be encoded", "name", "question", service.ErrAttr(err))
 			} else {
 				s.write(out)
 			}
@@ -192,7 +193,7 @@ func (s *Session) ask(f *link.Question) {
 func (s *Session) writeAnswered() {
 	out, err := encodeAnswered(nil, s.client)
 	if err != nil {
-		s.logger().Error("output cannot be encoded", "name", "answered", errAttrs(err))
+		s.logger().Error("output cannot be encoded", "name", "answered", service.ErrAttr(err))
 		return
 	}
 	s.write(out)

@@ -15,6 +15,7 @@ import (
 
 	"mudlark.dev/link"
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 	"mudlark.dev/session"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	Hang    time.Duration // a Server that does not answer for this long is dumped, killed and replaced; 0 means 10s, negative never
 	Logger  *slog.Logger  // nil means slog.Default()
 	Plugins []Plugin      // started in this order
+
+	Settings map[string]string // the settings that the game declares itself; see Portal.Setting
 
 	// OutputFuncs are a game's own encoders, by the key of the protocol whose
 	// clients they encode for. One that a protocol has itself for a message of
@@ -70,10 +73,11 @@ type Portal struct {
 	shutdown   chan struct{} // closed by the first Shutdown
 	stoppingCh chan struct{} // closed when Run begins to stop
 
+	services *service.Group
+
 	serviceCtx, connCtx, linkCtx          context.Context // done, in this order, as the Portal stops
 	stopServices, stopConns, stopLinkSide context.CancelFunc
 
-	running sync.WaitGroup // services
 	serving sync.WaitGroup // connections
 	linking sync.WaitGroup // the link's side
 
@@ -88,12 +92,8 @@ type Portal struct {
 
 	mu         sync.Mutex
 	ran        bool
-	started    bool // services may start
 	stopping   bool
 	reason     string // of Shutdown
-	owner      string // who is adding services
-	services   []*serviceEntry
-	plugins    []PluginStatus
 	kinds      map[kindKey]*kind
 	sessions   map[session.ID]*Session
 	lastNumber uint64
@@ -149,6 +149,7 @@ func New(cfg Config) (*Portal, error) {
 	}
 	p := &Portal{
 		cfg: cfg, log: cfg.Logger,
+		services:   service.NewGroup(cfg.Logger),
 		connects:   limiter(cfg.Limits.ConnectionsPerSecond),
 		requests:   make(chan struct{}, maxRequests),
 		shutdown:   make(chan struct{}),
@@ -193,7 +194,7 @@ func (p *Portal) Run(ctx context.Context) error {
 
 	err := p.startPlugins()
 	if err == nil || !p.cfg.Strict {
-		err = errors.Join(err, p.startServices())
+		err = errors.Join(err, p.services.Start(p.serviceCtx))
 	}
 	if err != nil && p.cfg.Strict {
 		p.Shutdown("")
@@ -223,7 +224,7 @@ func (p *Portal) Run(ctx context.Context) error {
 	p.log.Info("portal stopping", "reason", reason)
 
 	p.stopServices()
-	p.running.Wait()
+	p.services.Stop()
 	stopSuper()
 	superDone.Wait()
 	p.waitLink(flushTime)

@@ -13,6 +13,7 @@ import (
 
 	"mudlark.dev/link"
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 	"mudlark.dev/session"
 )
 
@@ -349,10 +350,10 @@ func (s *Session) Disconnect(reason string) {
 	s.mu.Unlock()
 	wake()
 	s.out.Lock()
-	err := guard(func() error { return s.client.Close(reason) })
+	err := service.Guard(func() error { return s.client.Close(reason) })
 	s.out.Unlock()
 	if err != nil {
-		s.logger().Debug("client cannot be closed", errAttrs(err))
+		s.logger().Debug("client cannot be closed", service.ErrAttr(err))
 	}
 	s.logger().Info("session ended", "reason", reason)
 }

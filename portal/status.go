@@ -3,6 +3,8 @@ package portal
 import (
 	"slices"
 	"time"
+
+	"mudlark.dev/service"
 )
 
 // Status is what the Portal and its parts are doing, for operators.
@@ -19,30 +21,21 @@ type Status struct {
 
 // States of a service and of the Server.
 const (
-	StateWaiting  = "waiting"  // service: added, not started yet
-	StateRunning  = "running"  // service
-	StateFailed   = "failed"   // service: tried again by itself
-	StateStopped  = "stopped"  // service: by StopService, or the Portal has stopped
+	StateWaiting  = service.StateWaiting
+	StateRunning  = service.StateRunning
+	StateFailed   = service.StateFailed
+	StateStopped  = service.StateStopped
 	StateStarting = "starting" // Server: started, not attached yet
 	StateAttached = "attached" // Server
 	StateDraining = "draining" // Server: told to stop
 	StateDown     = "down"     // Server: not running
 )
 
-// ServiceStatus is the state of a service.
-type ServiceStatus struct {
-	Name  string `json:"name"`
-	Owner string `json:"owner"` // the plugin that added it, or "built-in"
-	Addr  string `json:"addr,omitempty"`
-	State string `json:"state"`
-	Error string `json:"error,omitempty"` // why it failed, the last time it did
-}
-
-// PluginStatus says whether a plugin could be started.
-type PluginStatus struct {
-	Name  string `json:"name"`
-	Error string `json:"error,omitempty"`
-}
+// ServiceStatus is the state of a service, PluginStatus how a plugin started.
+type (
+	ServiceStatus = service.Status
+	PluginStatus  = service.PluginStatus
+)
 
 // SessionStatus is one session.
 type SessionStatus struct {
@@ -78,15 +71,11 @@ func (p *Portal) Status() Status {
 	p.mu.Lock()
 	st := Status{
 		Name: p.cfg.Name, Game: p.cfg.Game, Server: p.server, LastReload: p.lastReload,
-		Plugins:  append([]PluginStatus{}, p.plugins...),
-		Services: make([]ServiceStatus, 0, len(p.services)),
 		Sessions: []SessionStatus{},
 		Ignored:  p.ignored.Load(),
 	}
-	for _, e := range p.services {
-		st.Services = append(st.Services, e.statusLocked())
-	}
 	p.mu.Unlock()
+	st.Plugins, st.Services = p.services.Plugins(), p.services.Status()
 	now := time.Now()
 	for _, s := range p.list() {
 		st.Sessions = append(st.Sessions, s.status(now))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mudlark.dev/link"
+	"mudlark.dev/service"
 )
 
 // The Server as the supervisor sees it:
@@ -86,7 +87,7 @@ func (p *Portal) Restart(ctx context.Context, mode link.Mode, reason string) err
 		p.log.Info("building", "mode", mode.String(), "reason", reason)
 		ctx, cancel := context.WithCancel(ctx)
 		stop := context.AfterFunc(p.linkContext(), cancel)
-		err := guard(func() error { return p.cfg.Starter.Build(ctx) })
+		err := service.Guard(func() error { return p.cfg.Starter.Build(ctx) })
 		stop()
 		cancel()
 		if err != nil {
@@ -192,7 +193,7 @@ func (v *supervisor) run(ctx context.Context) {
 			w.run(ctx)
 		} else {
 			w.cause = fmt.Sprintf("start: %v", err)
-			v.p.log.Error("server cannot be started", "mode", mode.String(), errAttrs(err))
+			v.p.log.Error("server cannot be started", "mode", mode.String(), service.ErrAttr(err))
 		}
 		if ctx.Err() != nil {
 			for _, q := range []*replacement{w.asker, w.next} {
@@ -237,7 +238,7 @@ func (v *supervisor) start(ctx context.Context, mode link.Mode) (proc Process, e
 	if v.p.cfg.Starter == nil {
 		return &visitor{done: make(chan struct{})}, nil
 	}
-	err = guard(func() error {
+	err = service.Guard(func() error {
 		proc, err = v.p.cfg.Starter.Start(ctx, mode)
 		if err == nil && proc == nil {
 			err = errors.New("the Starter returned no process")

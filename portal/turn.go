@@ -6,6 +6,7 @@ import (
 
 	"mudlark.dev/link"
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 	"mudlark.dev/session"
 )
 
@@ -214,8 +215,8 @@ func (s *Session) login(account, puppet string) {
 	if !ok || !changed {
 		return
 	}
-	if err := guard(func() error { o.AtLogin(account, puppet); return nil }); err != nil {
-		s.logger().Error("client failed at login", errAttrs(err))
+	if err := service.Guard(func() error { o.AtLogin(account, puppet); return nil }); err != nil {
+		s.logger().Error("client failed at login", service.ErrAttr(err))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mudlark.dev/config"
 	"mudlark.dev/portal"
 	"mudlark.dev/server"
 )
@@ -21,6 +22,15 @@ type Game struct {
 	server.Game // what the Server plays
 
 	Plugins []portal.Plugin // what the Portal starts beside the configured services, in this order
+
+	// OutputFuncs are the game's own encoders of messages for clients, by the
+	// key of the protocol, such as "telnet", and the name of the message.
+	OutputFuncs map[string]map[string]portal.OutputFunc
+
+	// Settings are settings of the game's own, and its own defaults for those
+	// that every game has, limits among them. Portal.Setting and Server.Setting
+	// return the values of its own ones.
+	Settings []config.Setting
 }
 
 // Stdio is where a command writes. A nil field discards.

@@ -169,7 +169,7 @@ func (a *app) gameFolder(demo bool) (folder, error) {
 // load reads the settings of the game in dir. Each problem is an error of its
 // own, for printError.
 func (a *app) load(dir folder) (*config.Config, error) {
-	conf, err := config.Load(config.Sources{Dir: string(dir), Environ: os.Environ(), Set: a.set})
+	conf, err := config.Load(config.Sources{Dir: string(dir), Environ: os.Environ(), Set: a.set, Game: a.game.Settings})
 	var problems config.Problems
 	if !errors.As(err, &problems) || len(problems) == 0 {
 		return conf, err
@@ -223,13 +223,15 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 			MessagesPerSecond:     limitOf(conf.Limits.MessagesPerSecond),
 			LineBytes:             limitOf(conf.Limits.LineBytes),
 		},
-		Strict:    conf.Portal.Strict,
-		Hang:      limitOf(conf.Server.Hang),
-		Logger:    g.log,
-		Plugins:   g.game.Plugins,
-		Listener:  links,
-		Starter:   g.starter,
-		OnStarted: g.onStarted,
+		Strict:      conf.Portal.Strict,
+		Hang:        limitOf(conf.Server.Hang),
+		Logger:      g.log,
+		Plugins:     g.game.Plugins,
+		Settings:    conf.Own,
+		OutputFuncs: g.game.OutputFuncs,
+		Listener:    links,
+		Starter:     g.starter,
+		OnStarted:   g.onStarted,
 	})
 	if err != nil {
 		return nil, err

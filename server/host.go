@@ -10,6 +10,7 @@ import (
 	"mudlark.dev/link"
 	"mudlark.dev/markup"
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 )
 
 // host is what commands see of the running Server.
@@ -42,7 +43,11 @@ func (h host) Services(ctx context.Context) ([]command.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: ask the portal for its services: %w", err)
 	}
-	return servicesOf("portal", reply), nil
+	out := servicesOf("portal", reply)
+	for _, st := range h.s.serviceStatus() {
+		out = append(out, command.Service{Side: "server", Name: st.Name, Address: st.Addr, State: st.State, Cause: st.Error})
+	}
+	return out, nil
 }
 
 // servicesOf reads the Portal's list.
@@ -61,6 +66,15 @@ func servicesOf(side string, m message.Message) []command.Service {
 
 // SetService starts or stops a service of the Portal.
 func (h host) SetService(ctx context.Context, name string, on bool) error {
+	set := h.s.services.StopService
+	if on {
+		set = h.s.services.StartService
+	}
+	if err := set(name); err == nil {
+		return nil
+	} else if !errors.Is(err, service.ErrUnknown) { // it cannot open
+		return command.Errorf("%s", markup.Escape(err.Error()))
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, err := h.s.conn.Request(ctx, message.New("service", name, on)); err != nil {

@@ -14,6 +14,7 @@ import (
 	"mudlark.dev/link"
 	"mudlark.dev/lock"
 	"mudlark.dev/message"
+	"mudlark.dev/service"
 	"mudlark.dev/store"
 	"mudlark.dev/world"
 )
@@ -45,6 +46,7 @@ type Game struct {
 	Screen           string                     // the connection screen
 	FirstPerm        string                     // permission of the first account that is created; "" none
 	MultisessionMode int                        // 0 to 3
+	ServerPlugins    []Plugin                   // what the Server starts beside the game, in this order
 }
 
 // Config has what a Server needs. Game, Dialer and Store are required.
@@ -55,6 +57,8 @@ type Config struct {
 	Store  store.Store // the Server uses it until Run returns; its owner closes it
 	Mode   link.Mode   // why the Server starts
 	Logger *slog.Logger
+
+	Settings map[string]string // the settings that the game declares itself; see Server.Setting
 
 	LoginFailures    int           // failed logins per address within 5 minutes before more are refused; 0 means 5, negative no limit
 	AccountCreations int           // accounts created per address within 10 minutes; 0 means 5, negative no limit
@@ -67,6 +71,8 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	started time.Time
+
+	services *service.Group
 
 	// Set by Run before the loop starts, then unchanged.
 	world    *world.World
@@ -144,6 +150,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger,
+		services:  service.NewGroup(cfg.Logger),
 		pool:      newPasswords(),
 		logins:    throttle{"throttle.logins", cfg.LoginFailures, 5 * time.Minute},
 		creation:  throttle{"throttle.creations", cfg.AccountCreations, 10 * time.Minute},
@@ -162,6 +169,7 @@ func New(cfg Config) (*Server, error) {
 	if s.commands, err = newInterpreter(s); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, checkPlugins(cfg.Game.ServerPlugins))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -174,6 +182,7 @@ func New(cfg Config) (*Server, error) {
 // ErrPortalLost. It is called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.started = time.Now()
+	defer s.services.Stop() // after over: whoever waits in Do learns of it
 	defer close(s.over)
 	state, err := s.cfg.Store.Acquire(ctx)
 	if err != nil {
@@ -204,10 +213,14 @@ func (s *Server) Run(ctx context.Context) error {
 	stopped := context.AfterFunc(ctx, func() { close(s.stop) })
 	defer stopped()
 
+	s.startPlugins()
 	s.attach(state, seats)
 	s.log.Info("server attached", "portal", s.portal, "mode", s.cfg.Mode, "epoch", state.Epoch, "commit", state.Commit, "sessions", len(seats))
 	go s.loop()
+	// What cannot open is tried again; the log and the status say so.
+	_ = s.services.Start(context.WithoutCancel(ctx))
 	<-s.ending
+	s.services.Cancel()
 
 	s.work.close() // cancels what runs and waits for it
 	err = s.finish(giveUp)
@@ -400,6 +413,9 @@ func (s *Server) statusMessage() message.Message {
 	services := []any{
 		map[string]any{"name": "link", "address": s.portal, "state": "running"},
 		map[string]any{"name": "store", "address": s.cfg.Store.Describe().Path, "state": s.commits.state()},
+	}
+	for _, st := range s.serviceStatus() {
+		services = append(services, map[string]any{"name": st.Name, "address": st.Addr, "state": st.State, "error": st.Error})
 	}
 	return message.New("status").
 		With("pid", int64(os.Getpid())).

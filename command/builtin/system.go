@@ -16,7 +16,7 @@ func servicesCommand() *command.Command {
 	return &command.Command{
 		Key: "services", Aliases: []string{"service"}, Locks: developers, Category: "System",
 		Switches: []string{"list", "start", "stop"},
-		Help:     "See what the Portal runs, stop and start it.\n\nUsage:\n  services\n  services/stop <name>\n  services/start <name>",
+		Help:     "See what Portal and Server run beside the game, stop and start it.\n\nUsage:\n  services\n  services/stop <name>\n  services/start <name>",
 		Run:      services,
 	}
 }
@@ -45,7 +45,7 @@ func services(c *command.Call) error {
 	var b strings.Builder
 	b.WriteString("Services:")
 	for _, s := range all {
-		fmt.Fprintf(&b, "\n  %-24s %-24s %s", markup.Escape(s.Name), markup.Escape(s.Address), markup.Escape(s.State))
+		fmt.Fprintf(&b, "\n  %-7s %-24s %-24s %s", s.Side, markup.Escape(s.Name), markup.Escape(s.Address), markup.Escape(s.State))
 		if s.Cause != "" {
 			b.WriteString(": " + markup.Escape(s.Cause))
 		}

@@ -73,17 +73,13 @@ func (e *entry) allowed(s *world.Session) bool {
 	return ok || !defined
 }
 
-// Scenery is the attribute that keeps a thing or exit out of what a room lists
-// and out of suggestions: its description speaks of it already, or nothing does.
-const Scenery = "scenery"
-
 // secret reports whether e is the command of an exit that s is not told of. It
 // works all the same.
 func (e *entry) secret(s *world.Session) bool {
 	if e.exit == nil {
 		return false
 	}
-	scenery, _ := e.exit.Attr(Scenery)
+	scenery, _ := e.exit.Attr(world.Scenery)
 	return scenery == true || !e.exit.Access(s, "view", true)
 }
 

@@ -60,9 +60,9 @@ type Host interface {
 	CreationAllowed(addr string) error // a *UserError if there were too many
 	Created(addr string)
 
-	Screen() string    // the connection screen
-	GameName() string  // for players
-	FirstPerm() string // permission of the first account; "" for none
+	Screen(*world.Session) string // the connection screen
+	GameName() string             // for players
+	FirstPerm() string            // permission of the first account; "" for none
 }
 
 // A Service is something that the Portal or the Server runs.
@@ -221,9 +221,9 @@ func (c *Call) HelpTopics() []*Command {
 	return out
 }
 
-// userError turns the world's refusals, which are in words for the player, into
+// ForPlayer turns the world's refusals, which are in words for the player, into
 // UserErrors and leaves other errors alone.
-func userError(err error) error {
+func ForPlayer(err error) error {
 	var search *world.SearchError
 	var refused *world.RefusedError
 	switch {

@@ -133,7 +133,7 @@ func (c *Call) run(e *entry, name, args string) error {
 	if err := c.parse(args); err != nil {
 		return err
 	}
-	return userError(e.cmd.Run(c))
+	return ForPlayer(e.cmd.Run(c))
 }
 
 // parse reads "/switch/switch lhs = rhs". Switches touch the name and end at
@@ -321,6 +321,10 @@ func (c *Call) traverse(x *world.Exit) error {
 		return Errorf("You are out of character.")
 	}
 	if err := x.Traverse(c.Puppet); err != nil {
+		var refused *world.RefusedError
+		if errors.As(err, &refused) && refused.Text == "" {
+			return nil // the exit has told them itself
+		}
 		return err
 	}
 	return c.Look()

@@ -130,7 +130,7 @@ func (in *Interpreter) gather(s *world.Session, from sources) *Merged {
 	}
 	if at != nil && !noObjs && !noExits {
 		for _, e := range at.LocalSets() {
-			if x, ok := e.(*world.Exit); ok {
+			if x, ok := world.As[*world.Exit](e); ok {
 				sets = append(sets, &compiled{
 					CmdSet:  &CmdSet{Priority: exitPriority, Duplicates: true},
 					entries: []*entry{exitEntry(x)},

@@ -15,7 +15,7 @@ func systemCommands() []*Command {
 		{Key: NoMatch, Run: noMatch},
 		{Key: MultiMatch, Run: multiMatch},
 		{Key: LoginStart, Run: func(c *Call) error {
-			c.Msg(c.Host.Screen())
+			c.Msg(c.Host.Screen(c.Session))
 			return nil
 		}},
 	}

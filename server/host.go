@@ -11,6 +11,7 @@ import (
 	"mudlark.dev/markup"
 	"mudlark.dev/message"
 	"mudlark.dev/service"
+	"mudlark.dev/world"
 )
 
 // host is what commands see of the running Server.
@@ -116,7 +117,13 @@ func (h host) counted(err error) {
 	}
 }
 
-func (h host) Screen() string    { return h.s.cfg.Game.Screen }
+func (h host) Screen(s *world.Session) string {
+	if f := h.s.cfg.Game.ScreenFunc; f != nil {
+		return f(s)
+	}
+	return h.s.cfg.Game.Screen
+}
+
 func (h host) GameName() string  { return h.s.cfg.Game.Name }
 func (h host) FirstPerm() string { return h.s.cfg.Game.FirstPerm }
 

@@ -61,8 +61,8 @@ type InputFunc struct {
 	NeedsLogin bool            // only for sessions that are logged in
 
 	// Run runs on the loop and must not block; only the built-in "text" and
-	// "login" run commands, which may wait. A *command.UserError is shown to
-	// the player; any other error is a bug: it is logged and what Run did is
+	// "login" run commands, which may wait. A *command.UserError, or what
+	// world.Refuse returns, is shown to the player; any other error is a bug: it is logged and what Run did is
 	// undone.
 	Run func(*Input) error
 }
@@ -129,7 +129,7 @@ func (s *Server) dispatch(seat *seat, t *task, f *link.Input) error {
 		s.log.Debug("message refused", "session", seat.session.Number(), "message", f.Message.Name, "err", err)
 		return &command.UserError{Text: err.Error()}
 	}
-	return fn.Run(&Input{World: s.world, Session: seat.session, Message: f.Message, s: s, task: t})
+	return command.ForPlayer(fn.Run(&Input{World: s.world, Session: seat.session, Message: f.Message, s: s, task: t}))
 }
 
 // runInput runs an inputfunc for a message that comes while a command of the

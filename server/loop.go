@@ -333,6 +333,7 @@ func (s *Server) stepDrain() (*task, bool) {
 			s.closeSeat(seat, "the game is shut down")
 		}
 	}
+	s.stopGame(s.drain.Mode)
 	s.turn.worked = true
 	s.endTurn()
 	s.done = true

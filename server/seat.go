@@ -55,6 +55,7 @@ const (
 // no more, as the first turn of this Server.
 func (s *Server) attach(state store.State, seats []*link.Seat) {
 	s.turn.worked = true
+	s.startGame()
 	known := make(map[[16]byte]bool, len(seats))
 	for _, f := range seats {
 		known[f.ID] = true
@@ -71,10 +72,46 @@ func (s *Server) attach(state store.State, seats []*link.Seat) {
 		}
 	}
 	slices.SortFunc(s.ended, func(a, b [16]byte) int { return strings.Compare(string(a[:]), string(b[:])) })
-	if s.world.Empty() && s.cfg.Game.Build != nil {
-		if err := s.protect("build", func() error { return s.cfg.Game.Build(s.world) }); err != nil {
+}
+
+// startGame readies the world: an empty one is built, every AtInit is called,
+// and AtServerStart.
+func (s *Server) startGame() {
+	game := &s.cfg.Game
+	switch {
+	case s.world.Empty() && game.Build == nil:
+	case s.world.Empty():
+		if err := s.protect("build", func() error { return game.Build(s.world) }); err != nil {
 			s.fail(fmt.Errorf("server: build the first world: %w", err))
 		}
+	default:
+		for _, e := range s.world.Inits() {
+			s.hook(fmt.Sprintf("AtInit of %s (%s)", e.ID(), e.Typeclass()), func() error {
+				world.CallHook(e, world.AtInitHook.AtInit)
+				return nil
+			})
+		}
+	}
+	if game.AtServerStart != nil {
+		s.hook("AtServerStart", func() error { return game.AtServerStart(s.world, s.cfg.Mode) })
+	}
+}
+
+// stopGame calls what is to be called before the Server ends.
+func (s *Server) stopGame(why Mode) {
+	for _, h := range s.world.Stopping(why == ModeReload) {
+		s.hook(h.Name, func() error { h.Run(); return nil })
+	}
+	if stop := s.cfg.Game.AtServerStop; stop != nil {
+		s.hook("AtServerStop", func() error { return stop(s.world, why) })
+	}
+}
+
+// hook runs a hook that no player's line stands for, on its own: what fails is
+// in the log.
+func (s *Server) hook(what string, fn func() error) {
+	if err := s.protect(what, fn); err != nil {
+		s.log.Debug("hook undone", "hook", what, "err", err)
 	}
 }
 

@@ -38,16 +38,39 @@ type Game struct {
 	Name    string // shown to players and operators; "" means "Mudlark"
 	Version string
 
-	CmdSets          []*command.CmdSet          // all cmdsets by their names; "unloggedin", "session", "account" and "character" are the ones everybody has
-	InputFuncs       []InputFunc                // beside the built-in ones; one of the same name replaces it
-	Locks            lock.Funcs                 // lock functions; nil means lock.Default
-	Timers           map[string]world.TimerFunc // handlers of stored timers, by name
-	Build            func(*world.World) error   // fills the world at the first start
-	Screen           string                     // the connection screen
-	FirstPerm        string                     // permission of the first account that is created; "" none
-	MultisessionMode int                        // 0 to 3
-	ServerPlugins    []Plugin                   // what the Server starts beside the game, in this order
+	CmdSets          []*command.CmdSet           // all cmdsets by their names; "unloggedin", "session", "account" and "character" are the ones everybody has
+	InputFuncs       []InputFunc                 // beside the built-in ones; one of the same name replaces it
+	Locks            lock.Funcs                  // lock functions; nil means lock.Default
+	Timers           map[string]world.TimerFunc  // handlers of stored timers, by name
+	Build            func(*world.World) error    // fills the world at the first start
+	Typeclasses      []world.Typeclass           // beside the base classes; see world.Class
+	Screen           string                      // the connection screen
+	ScreenFunc       func(*world.Session) string // the connection screen where it is not always the same; it goes before Screen
+	FirstPerm        string                      // permission of the first account that is created; "" none
+	MultisessionMode int                         // 0 to 3
+	ServerPlugins    []Plugin                    // what the Server starts beside the game, in this order
+
+	// AtServerStart is called when the world is loaded and every AtInit has
+	// been, before anybody plays; AtServerStop before the Server ends, after
+	// the AtServerReload or AtServerShutdown of every entity. why is ModeCold,
+	// ModeReload, ModeReset or ModeCrash at the start, and ModeReload, ModeReset or
+	// ModeShutdown at the end; a crash calls nothing. An error or panic is logged
+	// and what was done is undone; the game goes on.
+	AtServerStart func(w *world.World, why Mode) error
+	AtServerStop  func(w *world.World, why Mode) error
 }
+
+// A Mode says why a Server starts or stops.
+type Mode = link.Mode
+
+// The modes.
+const (
+	ModeCold     = link.ModeCold     // nothing ran
+	ModeReload   = link.ModeReload   // the Server is replaced
+	ModeReset    = link.ModeReset    // the Server is replaced as if it had been stopped and started
+	ModeCrash    = link.ModeCrash    // the Server before died
+	ModeShutdown = link.ModeShutdown // the game is over
+)
 
 // Config has what a Server needs. Game, Dialer and Store are required.
 type Config struct {
@@ -170,6 +193,9 @@ func New(cfg Config) (*Server, error) {
 		errs = append(errs, err)
 	}
 	errs = append(errs, checkPlugins(cfg.Game.ServerPlugins))
+	if _, err := s.newWorld(); err != nil {
+		errs = append(errs, err)
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -251,18 +277,28 @@ func (s *Server) finish(giveUp context.CancelFunc) error {
 	return nil
 }
 
-// load makes the world and fills it from the store.
-func (s *Server) load(ctx context.Context, state store.State) error {
+// newWorld returns an empty world of the game.
+func (s *Server) newWorld() (*world.World, error) {
 	w, err := world.New(world.Config{
 		Now:              time.Now,
 		Rand:             rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Locks:            s.cfg.Game.Locks,
 		Timers:           s.cfg.Game.Timers,
+		Typeclasses:      s.cfg.Game.Typeclasses,
 		MultisessionMode: s.cfg.Game.MultisessionMode,
 		Logger:           s.log,
 	})
 	if err != nil {
-		return fmt.Errorf("server: world: %w", err)
+		return nil, fmt.Errorf("server: world: %w", err)
+	}
+	return w, nil
+}
+
+// load makes the world and fills it from the store.
+func (s *Server) load(ctx context.Context, state store.State) error {
+	w, err := s.newWorld()
+	if err != nil {
+		return err
 	}
 	start := time.Now()
 	w.SetHighID(state.HighID)

@@ -33,11 +33,17 @@ func (w *World) NewAccount(name string, password Password) (*Account, error) {
 	if w.accounts[key] != nil {
 		return nil, ErrNameTaken
 	}
-	c := w.newCore(famAccount, name)
+	m := w.Mark()
+	c := w.newCore(w.classes[families[famAccount].name], name)
 	c.password = password
 	w.accounts[key] = c
 	w.note(func() { delete(w.accounts, key) })
-	return c.self.(*Account), nil
+	if err := ask(c, AtAccountCreationHook.AtAccountCreation); err != nil {
+		w.Undo(m)
+		return nil, err
+	}
+	c.init()
+	return c.asAcc(), nil
 }
 
 // Password returns the hash of its password.
@@ -88,7 +94,7 @@ func (a *Account) SetSuperuser(on bool) {
 func (a *Account) Characters() []*Character {
 	var out []*Character
 	for _, id := range a.characters {
-		if c, ok := a.w.Get(id).(*Character); ok {
+		if c, ok := As[*Character](a.w.Get(id)); ok {
 			out = append(out, c)
 		}
 	}
@@ -116,7 +122,7 @@ func (a *Account) AddCharacter(c *Character) error {
 
 // LastPuppet returns what it played last, or nil.
 func (a *Account) LastPuppet() *Character {
-	c, _ := a.w.Get(a.lastPuppet).(*Character)
+	c, _ := As[*Character](a.w.Get(a.lastPuppet))
 	return c
 }
 
@@ -142,7 +148,7 @@ func (c *Character) Account() *Account {
 	if c.account == nil {
 		return nil
 	}
-	return c.account.self.(*Account)
+	return c.account.asAcc()
 }
 
 // Sessions returns the sessions that play it. The caller must not change it.

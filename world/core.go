@@ -10,8 +10,8 @@ import (
 	"mudlark.dev/lock"
 )
 
-// An Entity is a stored part of the world: *Object, *Room, *Exit, *Character or
-// *Account.
+// An Entity is a stored part of the world: *Object, *Room, *Exit, *Character,
+// *Account, or a typeclass that embeds one of these. As tells which.
 type Entity interface {
 	ID() ID
 	Name() string
@@ -19,6 +19,7 @@ type Entity interface {
 	Typeclass() string // the registered name of its class
 	World() *World
 	Deleted() bool
+	Self() Entity // as its typeclass
 
 	Attr(name string) (any, bool)
 	SetAttr(name string, value any) error
@@ -28,6 +29,8 @@ type Entity interface {
 
 	lock.Object
 	base() *core
+	attach(*core)
+	kind() family
 }
 
 // family is what an entity is at bottom, whatever class it has.
@@ -59,18 +62,19 @@ type core struct {
 	w         *World
 	id        ID
 	family    family
-	typeclass string
+	typeclass string // as it is stored; class is that of the family if this build lacks it
+	class     *class
 	self      Entity
+	monitors  []*monitor
 
-	name      string
-	aliases   []string
-	attrs     map[string]attr
-	tags      []Tag
-	lockText  string
-	locks     lock.Lock
-	classLock lock.Lock
-	sets      []string
-	rest      map[string]any // fields of the record that this build does not know
+	name     string
+	aliases  []string
+	attrs    map[string]attr
+	tags     []Tag
+	lockText string
+	locks    lock.Lock
+	sets     []string
+	rest     map[string]any // fields of the record that this build does not know
 
 	// Of things in the world.
 	location    *core
@@ -101,6 +105,7 @@ type core struct {
 // attr is an attribute's value and its stored form.
 type attr struct {
 	value   any
+	typed   any // the value as its field has it, once that was asked for
 	encoded []byte
 	dirty   bool // a large one that is to be stored
 }
@@ -121,6 +126,10 @@ func (c *core) Typeclass() string { return c.typeclass }
 
 // World returns the world it belongs to.
 func (c *core) World() *World { return c.w }
+
+// Self returns the entity as its typeclass: a *Cave, where a *Room may be in
+// hand that the *Cave embeds.
+func (c *core) Self() Entity { return c.self }
 
 // Deleted reports whether it was deleted. A deleted entity has no location, no
 // contents and no sessions, and its setters do nothing that lasts.
@@ -172,7 +181,25 @@ func (c *core) LockAttr(name string) (any, bool) { return c.Attr(name) }
 // int64, float64, string, []any, map[string]any; other sizes of numbers are
 // converted. The value is encoded now and belongs to the entity from here on.
 // One that cannot be stored is an error that names its path.
+//
+// One that a field of the typeclass shows must be of the field's type.
 func (c *core) SetAttr(name string, value any) error {
+	if f := c.class.byName[name]; f != nil {
+		normal, _, err := encodeValue(value)
+		if err == nil {
+			err = f.check(c.w, normal)
+		}
+		if err != nil {
+			return fmt.Errorf("world: %s: attribute %q: %w", c.id, name, err)
+		}
+		value = normal
+	}
+	return c.setAttr(name, value, nil)
+}
+
+// setAttr is SetAttr for a value that fits; typed is what its field makes of
+// it, or nil.
+func (c *core) setAttr(name string, value, typed any) error {
 	if c.deleted {
 		return fmt.Errorf("%w: %s", ErrDeleted, c.id)
 	}
@@ -186,8 +213,10 @@ func (c *core) SetAttr(name string, value any) error {
 	if _, ok := c.attrs[name]; !ok && len(c.attrs) >= MaxAttrs {
 		return fmt.Errorf("%w: %s: attribute %q: the limit is %d", ErrTooMany, c.id, name, MaxAttrs)
 	}
-	c.putAttr(name, attr{value: value, encoded: encoded, dirty: true})
+	old := c.attrs[name].value
+	c.putAttr(name, attr{value: value, typed: typed, encoded: encoded, dirty: true})
 	c.mark()
+	c.tellMonitors(name, old, value)
 	return nil
 }
 
@@ -215,6 +244,7 @@ func (c *core) DelAttr(name string) {
 	delete(c.attrs, name)
 	c.w.note(func() { c.attrs[name] = old })
 	c.mark()
+	c.tellMonitors(name, old.value, nil)
 }
 
 // AttrNames returns the names of its attributes, sorted.
@@ -303,7 +333,7 @@ func (c *core) Access(subject lock.Subject, access string, otherwise bool) bool 
 	if ok, defined := c.locks.Check(access, subject, c.self); defined {
 		return ok
 	}
-	if ok, defined := c.classLock.Check(access, subject, c.self); defined {
+	if ok, defined := c.class.lock.Check(access, subject, c.self); defined {
 		return ok
 	}
 	return otherwise || subject != nil && subject.Superuser()
@@ -315,7 +345,7 @@ func (c *core) AccessStrictly(subject lock.Subject, access string, otherwise boo
 	if ok, defined := c.locks.CheckStrictly(access, subject, c.self); defined {
 		return ok
 	}
-	if ok, defined := c.classLock.CheckStrictly(access, subject, c.self); defined {
+	if ok, defined := c.class.lock.CheckStrictly(access, subject, c.self); defined {
 		return ok
 	}
 	return otherwise

@@ -20,7 +20,8 @@ type loader struct {
 	refs     map[*core]fields
 	attrs    map[ID]map[string][]byte // attributes with records of their own
 	problems []error
-	newer    int // entities in the form of a newer build
+	newer    int            // entities in the form of a newer build
+	unknown  map[string]int // entities by typeclasses that this build has not, or has for another kind
 }
 
 // entityFields are the fields of an entity's record that this build knows.
@@ -38,7 +39,7 @@ func (w *World) LoadRecord(kind RecordKind, id string, data []byte) error {
 		if len(w.entities) > 0 || len(w.sessions) > 0 {
 			return fmt.Errorf("world: load into a world that is in use")
 		}
-		w.loading = &loader{refs: make(map[*core]fields), attrs: make(map[ID]map[string][]byte)}
+		w.loading = &loader{refs: make(map[*core]fields), attrs: make(map[ID]map[string][]byte), unknown: make(map[string]int)}
 	}
 	var err error
 	switch kind {
@@ -114,7 +115,11 @@ func (w *World) loadEntity(key string, data []byte) error {
 	if class == "" {
 		class = families[fam].name
 	}
-	c := w.makeCore(id, fam, class)
+	k, known := w.classFor(class, fam)
+	c := w.makeCore(id, fam, k)
+	if c.typeclass = class; !known {
+		w.loading.unknown[class]++
+	}
 	c.name, c.aliases, c.sets = f.text("name"), f.texts("aliases"), f.texts("sets")
 	for len(rest) > 0 {
 		var name, encoded []byte
@@ -162,7 +167,7 @@ func (w *World) loadEntity(key string, data []byte) error {
 // denyAll returns a lock that refuses every type that the class defines.
 func denyAll(w *World, c *core) lock.Lock {
 	var parts []string
-	for _, def := range strings.Split(families[c.family].locks, ";") {
+	for _, def := range strings.Split(joinLocks(c.class.locks, families[c.family].locks), ";") {
 		access, _, _ := strings.Cut(def, ":")
 		parts = append(parts, strings.TrimSpace(access)+":none()")
 	}
@@ -246,6 +251,10 @@ func (w *World) FinishLoad() (Report, error) {
 		// To go on would be to lose what refers to them.
 		return Report{Problems: l.problems}, fmt.Errorf("%w: %d of its entities cannot be read", ErrNewer, l.newer)
 	}
+	for _, name := range sortedKeys(l.unknown) {
+		w.problem(fmt.Errorf("%w: %q: its entities, %d of them, are of their base class until a build has it, and keep all they have",
+			ErrNoTypeclass, name, l.unknown[name]))
+	}
 	ids := slices.Sorted(maps.Keys(w.entities))
 	for _, id := range ids {
 		c := w.entities[id]
@@ -278,6 +287,7 @@ func (w *World) FinishLoad() (Report, error) {
 	}
 	for _, id := range ids {
 		w.unring(w.entities[id])
+		w.checkFields(w.entities[id])
 	}
 	for _, id := range ids {
 		c := w.entities[id]
@@ -291,6 +301,18 @@ func (w *World) FinishLoad() (Report, error) {
 	w.finishTimers()
 	w.loading = nil
 	return Report{Entities: len(w.entities), Problems: l.problems}, nil
+}
+
+// checkFields reports the attributes that are not of the type of their field.
+// They keep what they have until they are set.
+func (w *World) checkFields(c *core) {
+	for _, f := range c.class.fields {
+		if a, ok := c.attrs[f.name]; ok {
+			if err := f.check(w, a.value); err != nil {
+				w.problem(fmt.Errorf("%s %s: attribute %q: %w; it counts as not set, and is kept", c.id, c.name, f.name, err))
+			}
+		}
+	}
 }
 
 // unring takes c out of its place if it is inside itself, which only a damaged

@@ -28,10 +28,11 @@ var (
 	_ Entity = (*Account)(nil)
 )
 
-// newCore makes an entity and puts it into the world.
-func (w *World) newCore(f family, name string) *core {
+// newCore makes an entity of a class and puts it into the world.
+func (w *World) newCore(k *class, name string) *core {
 	w.lastID++
-	c := w.makeCore(w.lastID, f, families[f].name)
+	c := w.makeCore(w.lastID, k.family, k)
+	c.typeclass = k.name
 	c.name = clip(name)
 	c.isNew = true
 	w.entities[c.id] = c
@@ -43,21 +44,9 @@ func (w *World) newCore(f family, name string) *core {
 	return c
 }
 
-func (w *World) makeCore(id ID, f family, typeclass string) *core {
-	c := &core{w: w, id: id, family: f, typeclass: typeclass}
-	c.classLock, _ = w.compile(families[f].locks) // checked by New
-	switch o := (Object{c}); f {
-	case famRoom:
-		c.self = &Room{o}
-	case famExit:
-		c.self = &Exit{o}
-	case famCharacter:
-		c.self = &Character{o}
-	case famAccount:
-		c.self = &Account{c}
-	default:
-		c.self = &o
-	}
+func (w *World) makeCore(id ID, f family, k *class) *core {
+	c := &core{w: w, id: id, family: f, typeclass: k.name}
+	c.become(k)
 	return c
 }
 
@@ -68,54 +57,6 @@ func clip(name string) string {
 		name = strings.ToValidUTF8(name[:MaxName], "")
 	}
 	return name
-}
-
-// NewRoom makes a room.
-func (w *World) NewRoom(name string) *Room { return w.newCore(famRoom, name).self.(*Room) }
-
-// NewObject makes a thing in a place. It is nowhere if that is nil, deleted, or
-// an account.
-func (w *World) NewObject(name string, in Entity) *Object {
-	c := w.newCore(famObject, name)
-	if in != nil && !in.Deleted() && in.base().family != famAccount {
-		c.home = in.ID()
-		c.place(in.base())
-	}
-	return c.self.(*Object)
-}
-
-// NewExit makes an exit in from that leads to to. Aliases beyond MaxAliases are
-// left out.
-func (w *World) NewExit(name string, from, to *Room, aliases ...string) *Exit {
-	c := w.newCore(famExit, name)
-	for _, a := range aliases {
-		if a = clip(a); a != "" && len(c.aliases) < MaxAliases {
-			c.aliases = append(c.aliases, a)
-		}
-	}
-	c.destination = to.core
-	c.place(from.core)
-	return c.self.(*Exit)
-}
-
-// NewCharacter makes a character that is nowhere until it is played: then it
-// begins in home. The name must be free among characters (ErrNameTaken) and
-// fit to be one (ErrBadName).
-func (w *World) NewCharacter(name string, home Entity) (*Character, error) {
-	if err := CheckName(name); err != nil {
-		return nil, err
-	}
-	key := strings.ToLower(name)
-	if w.characters[key] != nil {
-		return nil, ErrNameTaken
-	}
-	c := w.newCore(famCharacter, name)
-	if home != nil {
-		c.home, c.away = home.ID(), home.ID()
-	}
-	w.characters[key] = c
-	w.note(func() { delete(w.characters, key) })
-	return c.self.(*Character), nil
 }
 
 // SetName gives a thing, room or exit another name. Names of characters and
@@ -145,7 +86,8 @@ func (o *Object) Location() Entity {
 // is nowhere. A room is its own.
 func (o *Object) Room() *Room {
 	for c := o.core; c != nil; c = c.location {
-		if r, ok := c.self.(*Room); ok {
+		if c.family == famRoom {
+			r, _ := As[*Room](c.self)
 			return r
 		}
 	}
@@ -179,7 +121,7 @@ func (o *Object) Contents() []Entity {
 func (o *Object) Exits() []*Exit {
 	var out []*Exit
 	for _, c := range o.offers {
-		if e, ok := c.self.(*Exit); ok {
+		if e, ok := As[*Exit](c.self); ok {
 			out = append(out, e)
 		}
 	}
@@ -234,59 +176,6 @@ func (c *core) within(o *core) bool {
 	return false
 }
 
-// MoveOptions say how a move is done. The zero value tells both places.
-type MoveOptions struct {
-	Quiet bool   // nobody is told
-	By    *Exit  // the exit it goes through
-	Leave string // what the old place reads instead of "Ada leaves."
-	Enter string // what the new place reads instead of "Ada arrives."
-}
-
-// MoveTo moves it to dest: the old place is told, it is moved, the new place is
-// told. Moving to an exit goes to where that leads. ErrInside is returned for a
-// move into itself, ErrDeleted if either is no more.
-func (o *Object) MoveTo(dest Entity, opt MoveOptions) error {
-	if dest == nil {
-		return fmt.Errorf("world: move %s: there is no place to go to", o.id)
-	}
-	to := dest.base()
-	if to.family == famExit && to.destination != nil {
-		to = to.destination
-	}
-	if o.deleted || to.deleted {
-		return fmt.Errorf("%w: move %s to %s", ErrDeleted, o.id, to.id)
-	}
-	if o.family == famRoom || to.family == famAccount {
-		return fmt.Errorf("world: %s cannot be moved to %s", o.id, to.id)
-	}
-	if to.within(o.core) {
-		return fmt.Errorf("%w: %s", ErrInside, o.id)
-	}
-	from := o.location
-	if !opt.Quiet && from != nil {
-		text := opt.Leave
-		if text == "" {
-			text = o.name + " leaves."
-			if opt.By != nil {
-				text = fmt.Sprintf("%s leaves: %s.", o.name, opt.By.Name())
-			}
-		}
-		from.tell(message.Text(text), message.Options{}, o.core)
-	}
-	o.place(to)
-	if !opt.Quiet {
-		text := opt.Enter
-		if text == "" {
-			text = o.name + " arrives."
-			if opt.By != nil && from != nil {
-				text = fmt.Sprintf("%s arrives from %s.", o.name, from.name)
-			}
-		}
-		to.tell(message.Text(text), message.Options{}, o.core)
-	}
-	return nil
-}
-
 // Msg sends a text to all sessions that play it.
 func (o *Object) Msg(text string) { o.Send(message.Text(text), message.Options{}) }
 
@@ -333,7 +222,7 @@ func (e *Exit) Destination() *Room {
 	if e.destination == nil {
 		return nil
 	}
-	r, _ := e.destination.self.(*Room)
+	r, _ := As[*Room](e.destination.self)
 	return r
 }
 
@@ -354,25 +243,11 @@ type RefusedError struct{ Text string }
 
 func (e *RefusedError) Error() string { return e.Text }
 
-// Traverse takes who through the exit. If its lock refuses, the error is a
-// *RefusedError with the exit's attribute "err_traverse" or a plain sentence.
-func (e *Exit) Traverse(who *Character) error {
-	dest := e.Destination()
-	if dest == nil || !e.Access(who, "traverse", true) {
-		v, _ := e.Attr("err_traverse")
-		text, _ := v.(string)
-		if text == "" {
-			text = "You cannot go that way."
-		}
-		return &RefusedError{text}
-	}
-	return who.MoveTo(dest, MoveOptions{By: e})
-}
-
 // Delete takes e out of the world for good. What a room or thing holds goes
 // home, or to the start room; exits from and to a room go with it; whoever
 // plays a character is out of character; an account's sessions are sent away
-// and its characters stay. The start room cannot be deleted.
+// and its characters stay. The start room cannot be deleted, and AtObjectDelete
+// can refuse; what it refuses half-way is undone with the command.
 func (w *World) Delete(e Entity) error {
 	c := e.base()
 	switch {
@@ -381,10 +256,16 @@ func (w *World) Delete(e Entity) error {
 	case w.StartRoom() != nil && c.id == w.StartRoom().ID():
 		return fmt.Errorf("world: %s is the start room; set another one first", c.id)
 	}
+	if err := ask(c, AtObjectDeleteHook.AtObjectDelete); err != nil {
+		return err
+	}
+	if c.deleted {
+		return nil // by its own hook
+	}
 	for _, s := range slices.Clone(c.sessions) {
 		if c.family == famAccount {
 			s.Disconnect("Your account was deleted.")
-			s.logout()
+			s.logout("Your account was deleted.")
 		} else {
 			s.Unpuppet()
 		}

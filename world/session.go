@@ -73,7 +73,7 @@ func (w *World) CloseSession(s *Session, reason string) {
 	if s.closed {
 		return
 	}
-	s.logout()
+	s.logout(reason)
 	set(w, &s.closed, true)
 	delete(w.sessions, s.id)
 	w.note(func() { w.sessions[s.id] = s })
@@ -159,7 +159,7 @@ func (s *Session) Account() *Account {
 	if s.account == nil {
 		return nil
 	}
-	return s.account.self.(*Account)
+	return s.account.asAcc()
 }
 
 // Puppet returns what is played, or nil.
@@ -167,7 +167,7 @@ func (s *Session) Puppet() *Character {
 	if s.puppet == nil {
 		return nil
 	}
-	return s.puppet.self.(*Character)
+	return s.puppet.character()
 }
 
 // CmdSets returns the names of its own cmdsets: "unloggedin", or "session" after
@@ -296,7 +296,8 @@ func (s *Session) Disconnect(reason string) {
 }
 
 // Login logs an account in. In multisession mode 0 its other sessions are told
-// and sent away. Nothing is played yet.
+// and sent away. AtPreLogin of the account can refuse; AtFirstLogin and
+// AtPostLogin come last. Nothing is played yet.
 func (s *Session) Login(a *Account) error {
 	if s.closed || a.deleted {
 		return fmt.Errorf("%w: login of %s at session %d", ErrDeleted, a.name, s.number)
@@ -305,30 +306,40 @@ func (s *Session) Login(a *Account) error {
 		return fmt.Errorf("world: session %d is logged in already", s.number)
 	}
 	w := s.w
+	if err := ask(a.core, func(h AtPreLoginHook) error { return h.AtPreLogin(s) }); err != nil {
+		return err
+	}
 	if w.cfg.MultisessionMode == 0 {
 		for _, o := range slices.Clone(a.sessions) {
 			o.Msg("You logged in from elsewhere. This connection is closed.")
-			o.logout()
+			o.logout("You logged in from elsewhere.")
 			o.Disconnect("You logged in from elsewhere.")
 		}
 	}
 	set(w, &s.account, a.core)
 	set(w, &s.sets, []string{"session"})
 	set(w, &a.core.sessions, append(slices.Clip(a.sessions), s))
+	first := a.lastLogin == 0
 	set(w, &a.core.lastLogin, w.Now().Unix())
 	a.mark()
 	s.mark()
 	w.Emit(Login{s})
+	if first {
+		call(a.core, func(h AtFirstLoginHook) { h.AtFirstLogin(s) })
+	}
+	call(a.core, func(h AtPostLoginHook) { h.AtPostLogin(s) })
 	return nil
 }
 
 // logout is the opposite of Login.
-func (s *Session) logout() {
+func (s *Session) logout(reason string) {
 	a := s.account
 	if a == nil {
 		return
 	}
+	safely(a, "AtDisconnect", func(h AtDisconnectHook) { h.AtDisconnect(s, reason) })
 	s.Unpuppet()
+	defer safely(a, "AtPostDisconnect", func(h AtPostDisconnectHook) { h.AtPostDisconnect(reason) })
 	w := s.w
 	set(w, &a.sessions, slices.DeleteFunc(slices.Clone(a.sessions), func(o *Session) bool { return o == s }))
 	set(w, &s.account, nil)
@@ -340,7 +351,8 @@ func (s *Session) logout() {
 // SetPuppet has the session play c: the player is out of what they played
 // before, c returns to where it was last, and the place is told. Who plays c
 // already gives way or shares it, as the multisession mode says: in 1 and 3
-// they share, else the newcomer takes over. The error is a *RefusedError.
+// they share, else the newcomer takes over. The error is a *RefusedError, or the
+// one of AtPrePuppet.
 func (s *Session) SetPuppet(c *Character) error {
 	w := s.w
 	switch {
@@ -361,6 +373,9 @@ func (s *Session) SetPuppet(c *Character) error {
 				return &RefusedError{"You play " + o.puppet.name + " already."}
 			}
 		}
+	}
+	if err := ask(c.core, func(h AtPrePuppetHook) error { return h.AtPrePuppet(s) }); err != nil {
+		return err
 	}
 	share := w.cfg.MultisessionMode == 1 || w.cfg.MultisessionMode == 3
 	for _, o := range slices.Clone(c.sessions) {
@@ -386,6 +401,7 @@ func (s *Session) SetPuppet(c *Character) error {
 	if c.location == nil {
 		w.comeBack(c)
 	}
+	call(c.core, func(h AtPostPuppetHook) { h.AtPostPuppet(s) })
 	return nil
 }
 
@@ -428,6 +444,11 @@ func (s *Session) detach(stays bool) {
 	if c == nil {
 		return
 	}
+	safely(c, "AtPreUnpuppet", func(h AtPreUnpuppetHook) { h.AtPreUnpuppet(s) })
+	if s.puppet != c {
+		return // the hook has seen to it
+	}
+	defer safely(c, "AtPostUnpuppet", func(h AtPostUnpuppetHook) { h.AtPostUnpuppet(s) })
 	set(w, &s.puppet, nil)
 	set(w, &c.sessions, slices.DeleteFunc(slices.Clone(c.sessions), func(o *Session) bool { return o == s }))
 	w.Emit(Login{s})

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,7 @@ type Config struct {
 	Rand             *rand.Rand           // nil means a new one with a random seed
 	Locks            lock.Funcs           // nil means lock.Default
 	Timers           map[string]TimerFunc // by name
+	Typeclasses      []Typeclass          // beside the base classes
 	MultisessionMode int                  // 0 to 3: see Session.Login and Session.Puppet
 	Logger           *slog.Logger         // nil means slog.Default()
 }
@@ -75,6 +77,10 @@ type World struct {
 	kept       []*timer             // loaded ones that this build has no handler for
 	unread     map[RecordKey][]byte // records that could not be read, kept as they are
 	settings   map[string]setting
+	classes    map[string]*class
+	byType     map[reflect.Type]*class
+	depth      int        // of hooks that were called out of one another
+	told       []*monitor // that are being called
 
 	journal      []func() // how to take back what was changed in this turn, oldest first
 	effects      []Effect
@@ -123,6 +129,9 @@ func New(cfg Config) (*World, error) {
 			return nil, fmt.Errorf("world: the game's lock functions lack one that every game needs: %w", err)
 		}
 	}
+	if err := w.register(cfg.Typeclasses); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -139,7 +148,8 @@ func (w *World) Len() int { return len(w.entities) }
 func (w *World) Empty() bool { return w.lastID == 0 && len(w.unread) == 0 }
 
 // Get returns the entity of that ID as *Object, *Room, *Exit, *Character or
-// *Account, the same pointer each time; nil if there is none.
+// *Account, or as its typeclass, the same pointer each time; nil if there is
+// none.
 func (w *World) Get(id ID) Entity {
 	if c := w.entities[id]; c != nil {
 		return c.self
@@ -150,7 +160,7 @@ func (w *World) Get(id ID) Entity {
 // AccountByName returns the account of that name, whatever its case, or nil.
 func (w *World) AccountByName(name string) *Account {
 	if c := w.accounts[strings.ToLower(name)]; c != nil {
-		return c.self.(*Account)
+		return c.asAcc()
 	}
 	return nil
 }
@@ -159,7 +169,7 @@ func (w *World) AccountByName(name string) *Account {
 // nil.
 func (w *World) CharacterByName(name string) *Character {
 	if c := w.characters[strings.ToLower(name)]; c != nil {
-		return c.self.(*Character)
+		return c.character()
 	}
 	return nil
 }
@@ -206,7 +216,7 @@ const settingStartRoom = "start_room"
 // if none is set.
 func (w *World) StartRoom() *Room {
 	id, _ := w.Setting(settingStartRoom).(int64)
-	r, _ := w.Get(ID(id)).(*Room)
+	r, _ := As[*Room](w.Get(ID(id)))
 	return r
 }
 

@@ -289,7 +289,7 @@ func TestUnknownFieldsAndClassesSurvive(t *testing.T) {
 	st[key] = []byte(strings.Replace(string(data), "room", "cave", 1))
 	got, report := st.load(t, world.Config{}, 2, nil)
 	r, is := got.Get(1).(*world.Room)
-	if !is || r.Typeclass() != "cave" || len(report.Problems) != 0 {
+	if !is || r.Typeclass() != "cave" || len(report.Problems) != 1 || !errors.Is(report.Problems[0], world.ErrNoTypeclass) {
 		t.Fatalf("Get(1) = %T of class %q, problems %v", got.Get(1), got.Get(1).Typeclass(), report.Problems)
 	}
 	ok(t, r.SetDesc("dark"))

@@ -58,7 +58,7 @@ func (h *host) LoginAllowed(string) error                      { return h.loginE
 func (h *host) LoginFailed(string, string)                     { h.failed++ }
 func (h *host) CreationAllowed(string) error                   { return h.createErr }
 func (h *host) Created(string)                                 { h.created++ }
-func (h *host) Screen() string                                 { return "SCREEN" }
+func (h *host) Screen(*world.Session) string                   { return "SCREEN" }
 func (h *host) GameName() string                               { return "Probe" }
 func (h *host) FirstPerm() string                              { return "Developer" }
 
@@ -186,7 +186,7 @@ func twoGates(g *g, _ *world.Session) {
 func culvert(scenery bool, locks string) func(*g, *world.Session) {
 	return func(g *g, _ *world.Session) {
 		x := g.w.NewExit("culvert", g.room, g.w.NewRoom("Crypt"))
-		if err := errors.Join(x.SetAttr(builtin.Scenery, scenery), x.SetLocks(locks)); err != nil {
+		if err := errors.Join(x.SetAttr(world.Scenery, scenery), x.SetLocks(locks)); err != nil {
 			g.t.Fatal(err)
 		}
 	}

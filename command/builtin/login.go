@@ -70,6 +70,7 @@ func connect(c *command.Call) error {
 		known := ""
 		if a != nil {
 			known = a.Name()
+			world.CallHook(a, func(h world.AtFailedLoginHook) { h.AtFailedLogin(c.Session) })
 		}
 		c.Host.LoginFailed(addr, known)
 		return command.Errorf("That name and password do not fit together. If you are new here, type |wcreate|n.")
@@ -269,7 +270,7 @@ func screenCommand() *command.Command {
 }
 
 func showScreen(c *command.Call) error {
-	screen := c.Host.Screen()
+	screen := c.Host.Screen(c.Session)
 	if screen == "" {
 		screen = "Welcome to |w" + markup.Escape(c.Host.GameName()) + "|n.\n\nTo begin, type:   |wcreate YourName|n\nBeen here before: |wconnect YourName|n"
 	}

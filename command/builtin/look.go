@@ -10,10 +10,6 @@ import (
 	"mudlark.dev/world"
 )
 
-// Scenery is the attribute that keeps a thing or exit out of what a room lists:
-// its description speaks of it already.
-const Scenery = command.Scenery
-
 func lookCommand() *command.Command {
 	return &command.Command{
 		Key: "look", Aliases: []string{"l", "ls"},
@@ -28,14 +24,14 @@ func lookCommand() *command.Command {
 				if err != nil {
 					return err
 				}
-				c.Msg(Appearance(c.Session, c.Puppet, target))
+				c.Msg(world.Look(c.Puppet, target))
 				return nil
 			}
 			at := c.Puppet.Location()
 			if at == nil {
 				return command.Errorf("You are nowhere.")
 			}
-			c.Msg(Appearance(c.Session, c.Puppet, at))
+			c.Msg(world.Look(c.Puppet, at))
 			return nil
 		},
 	}
@@ -60,73 +56,6 @@ func lookOutside() *command.Command {
 	}
 }
 
-// Appearance is what looker, played at s, sees of target: its name and
-// description, and of a place its exits, who is there and what lies about.
-func Appearance(s *world.Session, looker *world.Character, target world.Entity) string {
-	var b strings.Builder
-	b.WriteString("|c" + target.Name() + "|n")
-	if isBuilder(s) {
-		b.WriteString(" (" + target.ID().String() + ")")
-	}
-	desc, _ := target.Attr("desc")
-	if text, _ := desc.(string); text != "" {
-		b.WriteString("\n" + text)
-	} else if _, isRoom := target.(*world.Room); !isRoom {
-		b.WriteString("\nYou see nothing special.")
-	}
-	holder, ok := target.(interface{ Contents() []world.Entity })
-	if !ok {
-		return b.String()
-	}
-	var exits, people []string
-	var things []world.Entity
-	for _, e := range holder.Contents() {
-		if e.ID() == looker.ID() || !e.Access(s, "view", true) {
-			continue
-		}
-		if hidden, _ := e.Attr(Scenery); hidden == true {
-			continue
-		}
-		switch e := e.(type) {
-		case *world.Exit:
-			exits = append(exits, "|w"+e.Name()+"|n")
-		case *world.Character:
-			people = append(people, e.Name())
-		default:
-			things = append(things, e)
-		}
-	}
-	_, isRoom := target.(*world.Room)
-	if isRoom && len(exits) > 0 {
-		b.WriteString("\nExits: " + strings.Join(exits, ", "))
-	}
-	if len(people) > 0 {
-		b.WriteString("\nHere: " + strings.Join(people, ", "))
-	}
-	if len(things) > 0 && (isRoom || isBuilder(s) || target.ID() == looker.ID()) {
-		b.WriteString("\nYou see: " + list(things))
-	}
-	return b.String()
-}
-
-// list names things in their order, those of one name together.
-func list(things []world.Entity) string {
-	var names []string
-	count := map[string]int{}
-	for _, e := range things {
-		if count[e.Name()] == 0 {
-			names = append(names, e.Name())
-		}
-		count[e.Name()]++
-	}
-	for i, n := range names {
-		if count[n] > 1 {
-			names[i] = fmt.Sprintf("%s (%d)", n, count[n])
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 func inventoryCommand() *command.Command {
 	return &command.Command{
 		Key: "inventory", Aliases: []string{"inv", "i"}, Help: "See what you carry.",
@@ -136,7 +65,7 @@ func inventoryCommand() *command.Command {
 				c.Msg("You carry nothing.")
 				return nil
 			}
-			c.Msg("You carry: " + list(things))
+			c.Msg("You carry: " + world.ListNames(things))
 			return nil
 		},
 	}
@@ -179,11 +108,15 @@ func getCommand() *command.Command {
 			case o.Location() != nil && o.Location().ID() == c.Puppet.ID():
 				return command.Errorf("You have %s already.", o.Name())
 			}
-			if err := o.MoveTo(c.Puppet, world.MoveOptions{Quiet: true}); err != nil {
+			if err := world.AskHook(target, func(h world.AtPreGetHook) error { return h.AtPreGet(c.Puppet.Self()) }); err != nil {
+				return err
+			}
+			if err := o.MoveTo(c.Puppet, world.MoveOptions{Type: "get", Quiet: true}); err != nil {
 				return err
 			}
 			c.Msgf("You pick up %s.", o.Name())
 			tell(at, fmt.Sprintf("%s picks up %s.", c.Puppet.Name(), o.Name()), c.Puppet)
+			world.CallHook(target, func(h world.AtGetHook) { h.AtGet(c.Puppet.Self()) })
 			return nil
 		},
 	}
@@ -201,22 +134,23 @@ func dropCommand() *command.Command {
 			if at == nil {
 				return command.Errorf("You are nowhere.")
 			}
-			target, err := world.Pick(c.Puppet.Contents(), c.Args)
+			target, err := carried(c, c.Args)
 			if err != nil {
-				if s, ok := err.(*world.SearchError); ok && len(s.Found) == 0 {
-					return command.Errorf("You do not carry that.")
-				}
 				return err
 			}
 			o := thing(target)
 			if o == nil || !target.Access(c.Session, "drop", true) {
 				return command.Errorf("You cannot drop %s.", target.Name())
 			}
-			if err := o.MoveTo(at, world.MoveOptions{Quiet: true}); err != nil {
+			if err := world.AskHook(target, func(h world.AtPreDropHook) error { return h.AtPreDrop(c.Puppet.Self()) }); err != nil {
+				return err
+			}
+			if err := o.MoveTo(at, world.MoveOptions{Type: "drop", Quiet: true}); err != nil {
 				return err
 			}
 			c.Msgf("You drop %s.", o.Name())
 			tell(at, fmt.Sprintf("%s drops %s.", c.Puppet.Name(), o.Name()), c.Puppet)
+			world.CallHook(target, func(h world.AtDropHook) { h.AtDrop(c.Puppet.Self()) })
 			return nil
 		},
 	}
@@ -231,15 +165,73 @@ func beside(s *world.Session, at world.Entity) []world.Entity {
 	return slices.DeleteFunc(holder.Contents(), func(e world.Entity) bool { return !e.Access(s, "view", true) })
 }
 
+func giveCommand() *command.Command {
+	return &command.Command{
+		Key:  "give",
+		Help: "Give something that you carry to somebody here.\n\nUsage:\n  give <thing> = <name>\n  give <thing> to <name>",
+		Run: func(c *command.Call) error {
+			what, whom := c.LHS, c.RHS
+			if !c.HasRHS {
+				if i := strings.LastIndex(c.Args, " to "); i > 0 {
+					what, whom = strings.TrimSpace(c.Args[:i]), strings.TrimSpace(c.Args[i+4:])
+				}
+			}
+			if what == "" || whom == "" {
+				return command.Errorf("Usage: give <thing> = <name>")
+			}
+			given, err := carried(c, what)
+			if err != nil {
+				return err
+			}
+			target, err := c.Search(whom)
+			if err != nil {
+				return err
+			}
+			to, ok := world.As[*world.Character](target)
+			switch {
+			case target.ID() == c.Puppet.ID():
+				return command.Errorf("You keep %s to yourself.", given.Name())
+			case !ok:
+				return command.Errorf("You cannot give anything to %s.", target.Name())
+			}
+			o := thing(given)
+			if o == nil || !given.Access(c.Session, "drop", true) {
+				return command.Errorf("You cannot give %s away.", given.Name())
+			}
+			if err := world.AskHook(given, func(h world.AtPreGiveHook) error { return h.AtPreGive(c.Puppet.Self(), to.Self()) }); err != nil {
+				return err
+			}
+			if err := o.MoveTo(to, world.MoveOptions{Type: "give", Quiet: true}); err != nil {
+				return err
+			}
+			c.Msgf("You give %s to %s.", o.Name(), to.Name())
+			to.Msgf("%s gives you %s.", c.Puppet.Name(), o.Name())
+			if at := c.Puppet.Location(); at != nil {
+				tell(at, fmt.Sprintf("%s gives %s to %s.", c.Puppet.Name(), o.Name(), to.Name()), c.Puppet, to)
+			}
+			world.CallHook(given, func(h world.AtGiveHook) { h.AtGive(c.Puppet.Self(), to.Self()) })
+			return nil
+		},
+	}
+}
+
+// carried finds one of the things that the puppet carries.
+func carried(c *command.Call, query string) (world.Entity, error) {
+	target, err := world.Pick(c.Puppet.Contents(), query)
+	var search *world.SearchError
+	if errors.As(err, &search) && len(search.Found) == 0 {
+		return nil, command.Errorf("You do not carry that.")
+	}
+	return target, err
+}
+
 // thing returns what can be carried of an entity, or nil.
 func thing(e world.Entity) *world.Object {
-	switch e := e.(type) {
-	case *world.Object:
-		return e
-	case *world.Character:
-		return &e.Object
+	if world.Is[*world.Room](e) || world.Is[*world.Exit](e) {
+		return nil
 	}
-	return nil
+	o, _ := world.As[*world.Object](e)
+	return o
 }
 
 // tell has all who are in a place read a text.

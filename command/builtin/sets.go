@@ -17,7 +17,7 @@ func Sets() []*command.CmdSet {
 			servicesCommand(), reloadCommand(), resetCommand(), shutdownCommand(),
 		}},
 		{Name: command.CharacterSet, Commands: []*command.Command{
-			lookCommand(), sayCommand(), poseCommand(), whisperCommand(), getCommand(), dropCommand(), inventoryCommand(),
+			lookCommand(), sayCommand(), poseCommand(), whisperCommand(), getCommand(), dropCommand(), giveCommand(), inventoryCommand(),
 		}},
 	}
 }

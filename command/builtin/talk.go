@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"fmt"
 	"strings"
 
 	"mudlark.dev/command"
@@ -28,9 +27,8 @@ func say(c *command.Call) error {
 	if text == "" {
 		return command.Errorf("Say what?")
 	}
-	c.Msgf("You say, \"%s\"", text)
-	tell(c.Puppet.Location(), fmt.Sprintf("%s says, \"%s\"", c.Puppet.Name(), text), c.Puppet)
-	return nil
+	speech := &world.Speech{Speaker: c.Puppet, Kind: "say", Text: text, Reply: c.Msg}
+	return speech.Speak()
 }
 
 func poseCommand() *command.Command {
@@ -65,14 +63,14 @@ func whisperCommand() *command.Command {
 			if len(names) > 20 {
 				return command.Errorf("You can whisper to 20 people at most.")
 			}
-			var to []*world.Character
+			var to []world.Entity
 			seen := map[world.ID]bool{}
 			for _, n := range names {
 				target, err := c.Search(n)
 				if err != nil {
 					return err
 				}
-				ch, ok := target.(*world.Character)
+				ch, ok := world.As[*world.Character](target)
 				switch {
 				case !ok:
 					return command.Errorf("You cannot whisper to %s.", target.Name())
@@ -84,13 +82,8 @@ func whisperCommand() *command.Command {
 					to = append(to, ch)
 				}
 			}
-			var told []string
-			for _, ch := range to {
-				ch.Msgf("%s whispers to you, \"%s\"", c.Puppet.Name(), text)
-				told = append(told, ch.Name())
-			}
-			c.Msgf("You whisper to %s, \"%s\"", strings.Join(told, ", "), text)
-			return nil
+			speech := &world.Speech{Speaker: c.Puppet, Kind: "whisper", Text: text, To: to, Reply: c.Msg}
+			return speech.Speak()
 		},
 	}
 }

@@ -129,7 +129,7 @@ of them. One passage goes back under the river, bent double, to the land; a ladd
 // turnTide opens or closes the way over the flats, and tells everybody who can
 // see the water.
 func turnTide(w *world.World, jetty world.Entity, _ map[string]any) error {
-	room, ok := jetty.(*world.Room)
+	room, ok := world.As[*world.Room](jetty)
 	if !ok {
 		return errors.New("mudflat: the jetty is gone")
 	}
@@ -144,14 +144,14 @@ func turnTide(w *world.World, jetty world.Entity, _ map[string]any) error {
 		locks, text = "traverse:none()", "|bThe tide is making.|n Water runs up the creeks, quietly and from several sides at once."
 	}
 	for _, e := range w.Tagged("causeway", "tide") {
-		if exit, ok := e.(*world.Exit); ok {
+		if exit, ok := world.As[*world.Exit](e); ok {
 			if err := exit.SetLocks(locks); err != nil {
 				return err
 			}
 		}
 	}
 	for _, e := range w.Tagged("shore", "tide") {
-		if r, ok := e.(*world.Room); ok {
+		if r, ok := world.As[*world.Room](e); ok {
 			r.MsgContents(text)
 		}
 	}

@@ -27,6 +27,7 @@ const (
 	opReload = "reload"
 	opReset  = "reset"
 	opStop   = "stop"
+	opReboot = "reboot"
 )
 
 // Limits of the control socket. Connections above maxAsking wait in the
@@ -98,8 +99,9 @@ func (c *control) serve(ctx context.Context) {
 	}
 }
 
-// serveConn takes one request. The connection of a stop that was granted stays
-// open: that it closes is how the other side learns that this process is gone.
+// serveConn takes one request. The connection of a stop or reboot that was
+// granted stays open: that it closes is how the other side learns that this
+// process is gone, or is another program.
 func (c *control) serveConn(ctx context.Context, conn net.Conn) {
 	var req request
 	err := conn.SetReadDeadline(time.Now().Add(requestPeriod))
@@ -115,7 +117,7 @@ func (c *control) serveConn(ctx context.Context, conn net.Conn) {
 	if err := writeJSON(conn, ans); err != nil {
 		c.log.Debug("control socket: answer not taken", "err", err)
 	}
-	if req.Op != opStop || !ans.OK {
+	if req.Op != opStop && req.Op != opReboot || !ans.OK {
 		conn.Close()
 		return
 	}
@@ -156,8 +158,8 @@ func (a answer) err() error {
 }
 
 // ask sends req to the game that runs in dir and returns its answer. After a
-// stop that was granted it returns when the process is gone. It waits as long
-// as ctx lives.
+// stop that was granted it returns when the process is gone, after a reboot when
+// the game has stopped. It waits as long as ctx lives.
 func ask(ctx context.Context, dir folder, req request) (answer, error) {
 	conn, err := unix.Dialer(dir.control()).DialConn(ctx)
 	if err != nil {
@@ -185,7 +187,7 @@ func ask(ctx context.Context, dir folder, req request) (answer, error) {
 	if err := ans.err(); err != nil {
 		return answer{}, err
 	}
-	if req.Op == opStop {
+	if req.Op == opStop || req.Op == opReboot {
 		// A reset instead of an end is as good: the process is gone.
 		if _, err := io.Copy(io.Discard, conn); err != nil && ctx.Err() != nil {
 			return fail(err)

@@ -21,6 +21,7 @@ import (
 //	run/game-<n>        what reload built
 //	log/portal.log      log of the Portal
 //	log/server.log      log and standard error of the Server
+//	log/console.log     what else the Portal writes when it runs in the background, such as a crash
 //	data/game.db        the world
 type folder string
 
@@ -35,6 +36,7 @@ func (f folder) link() string       { return f.path("run", "link.sock") }
 func (f folder) epoch() string      { return f.path("run", "epoch") }
 func (f folder) portalLog() string  { return f.path("log", "portal.log") }
 func (f folder) serverLog() string  { return f.path("log", "server.log") }
+func (f folder) consoleLog() string { return f.path("log", "console.log") }
 func (f folder) database() string   { return f.path("data", "game.db") }
 
 // openFolder returns the game folder at dir, which must exist.

@@ -33,8 +33,10 @@ type Game struct {
 	Settings []config.Setting
 }
 
-// Stdio is where a command writes. A nil field discards.
+// Stdio is where a command reads and writes. A nil In is empty, the other nil
+// fields discard.
 type Stdio struct {
+	In  io.Reader // what is asked for at the terminal, such as a password
 	Out io.Writer // what was asked for
 	Err io.Writer // errors and hints
 }
@@ -61,7 +63,8 @@ func Main(game Game) {
 			}
 		}
 	}()
-	a := newApp(game, Stdio{Out: os.Stdout, Err: os.Stderr}, kill)
+	a := newApp(game, Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, kill)
+	a.replace = syscall.Exec
 	os.Exit(a.execute(ctx, os.Args[1:]))
 }
 
@@ -84,10 +87,16 @@ func Run(ctx context.Context, game Game, args []string, stdio Stdio) int {
 // An app is one run of the command line.
 type app struct {
 	game Game
+	in   io.Reader
 	out  io.Writer
 	err  io.Writer
 	kill <-chan struct{} // closed when all is to end at once; nil never
 	name string          // of the program, for people to type
+
+	// replace puts another program in the place of this process, as
+	// syscall.Exec does, for a reboot. It is nil if the process belongs to
+	// somebody else.
+	replace func(path string, argv, env []string) error
 
 	dir   string   // --dir
 	dirOK bool     // it was given
@@ -100,7 +109,10 @@ func newApp(game Game, stdio Stdio, kill <-chan struct{}) *app {
 	if game.Name == "" {
 		game.Name = "Mudlark"
 	}
-	a := &app{game: game, out: stdio.Out, err: stdio.Err, kill: kill, name: programName()}
+	a := &app{game: game, in: stdio.In, out: stdio.Out, err: stdio.Err, kill: kill, name: programName()}
+	if a.in == nil {
+		a.in = strings.NewReader("")
+	}
 	if a.out == nil {
 		a.out = io.Discard
 	}
@@ -184,11 +196,14 @@ func (a *app) command() *cobra.Command {
 		return cmd
 	}
 
-	leaf("run", "Run the game in the foreground", func(cmd *cobra.Command) error {
-		return a.runGame(cmd.Context(), false)
+	var background bool
+	run := leaf("run", "Run the game in the foreground", func(cmd *cobra.Command) error {
+		return a.runGame(cmd.Context(), false, background)
 	})
+	run.Flags().BoolVar(&background, "background", false, "nobody reads what is written")
+	run.Flags().Lookup("background").Hidden = true // for start
 	leaf("demo", "Run the game in a folder of its own, to try it", func(cmd *cobra.Command) error {
-		return a.runGame(cmd.Context(), true)
+		return a.runGame(cmd.Context(), true, false)
 	})
 
 	var reason string
@@ -219,6 +234,7 @@ func (a *app) command() *cobra.Command {
 	srv.Flags().StringVar(&child.mode, "mode", "cold", "why it starts")
 	srv.Flags().BoolVar(&child.lifeline, "lifeline", false, "file descriptor 3 ends with the Portal")
 	srv.Flags().BoolVar(&child.demo, "demo", false, "this is a demo")
+	a.operate(leaf)
 	return root
 }
 

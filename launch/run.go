@@ -39,10 +39,27 @@ type running struct {
 	log     *slog.Logger
 	out     io.Writer
 	name    string // of the program, for people to type
+
+	canReboot bool
+
+	mu       sync.Mutex
+	stopping bool   // a stop was asked for
+	next     string // the program to go on with when the Portal has stopped; "" none
 }
 
-// runGame runs the game until ctx ends, somebody stops it, or all is killed.
-func (a *app) runGame(ctx context.Context, demo bool) (err error) {
+// runGame runs the game until ctx ends, somebody stops it, or all is killed. A
+// reboot goes on in this process, with another program.
+func (a *app) runGame(ctx context.Context, demo, background bool) error {
+	err := a.runOnce(ctx, demo, background)
+	if again, ok := errors.AsType[*rebootError](err); ok {
+		return a.reboot(again)
+	}
+	return err
+}
+
+// runOnce is runGame up to a reboot, for which it returns a *rebootError when
+// all that belonged to the game is closed.
+func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -76,7 +93,11 @@ func (a *app) runGame(ctx context.Context, demo bool) (err error) {
 		return err
 	}
 	defer logFile.Close()
-	log := newLogger(logFile, a.err, conf.Log.Level)
+	out, terminal := a.out, a.err
+	if background {
+		out, terminal = io.Discard, io.Discard // it is in the log
+	}
+	log := newLogger(logFile, terminal, conf.Log.Level)
 	defer func() {
 		if err != nil {
 			log.Info("game ended", "err", err) // the terminal is told by whoever called
@@ -104,7 +125,7 @@ func (a *app) runGame(ctx context.Context, demo bool) (err error) {
 	if conf.Game.Name != "" {
 		game.Name = conf.Game.Name
 	}
-	g := &running{game: game, dir: dir, demo: demo, started: started, log: log, out: &lockedWriter{w: a.out}, name: a.name}
+	g := &running{game: game, dir: dir, demo: demo, started: started, log: log, out: &lockedWriter{w: out}, name: a.name, canReboot: a.replace != nil}
 	g.starter, err = a.starter(dir, demo, log)
 	if err != nil {
 		return err
@@ -139,6 +160,9 @@ func (g *running) play(ctx context.Context, a *app, asking *unix.Listener) error
 	}()
 	select {
 	case err := <-ended:
+		if next := g.goesOnWith(); err == nil && next != "" && ctx.Err() == nil {
+			return &rebootError{next}
+		}
 		return err
 	case <-a.kill:
 		g.starter.kill()
@@ -335,8 +359,11 @@ func (g *running) handle(ctx context.Context, req request) answer {
 		return answer{OK: true, PID: os.Getpid(), TookS: seconds(time.Since(start))}
 	case opStop:
 		g.log.Info("stop asked for", "reason", req.Reason)
+		g.stops()
 		g.portal.Shutdown(req.Reason)
 		return answer{OK: true, PID: os.Getpid()}
+	case opReboot:
+		return g.reboot(ctx, req.Reason)
 	default:
 		return answer{
 			Error: fmt.Sprintf("unknown request %q", req.Op),

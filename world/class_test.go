@@ -1,3 +1,5 @@
+//lint:file-ignore U1000 some of these types are only there to be refused
+
 package world_test
 
 import (
@@ -37,7 +39,6 @@ type Torch struct {
 	Owner  world.Ref[*world.Character]
 	Near   world.List[world.Ref[world.Entity]]
 	warm   int // in memory
-	calls  *[]string
 }
 
 func (t *Torch) AtObjectCreation() error { return t.Lit.Set(true) }
@@ -76,7 +77,6 @@ func (h *Hall) AtHear(s *world.Speech) { h.note("hear %s", s.Text) }
 // Hero is every character of its game.
 type Hero struct {
 	world.Character
-	said []string
 	log  []string
 	fail bool
 }

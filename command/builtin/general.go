@@ -221,5 +221,4 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-func isBuilder(s *world.Session) bool { return s.World().Passes(s, "Builder") }
 func isStaff(s *world.Session) bool   { return s.World().Passes(s, "Admin") }

@@ -205,3 +205,16 @@ func (s *Speech) tellTo(text string) {
 		o.w.output(slices.Clone(o.sessions), message.Text(text), message.Options{})
 	}
 }
+
+// CharacterOf returns the character that stands behind the subject of a lock: the
+// character itself, or the puppet of a session; nil if there is none.
+func CharacterOf(subject lock.Subject) *Character {
+	switch s := subject.(type) {
+	case *Session:
+		return s.Puppet()
+	case Entity:
+		c, _ := As[*Character](s)
+		return c
+	}
+	return nil
+}

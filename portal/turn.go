@@ -1,7 +1,9 @@
 package portal
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mudlark.dev/link"
@@ -249,7 +251,7 @@ func (p *Portal) act(f *link.Action, s *Session) {
 		}
 		tell(textReplacing)
 		if err := p.Restart(p.linkCtx, f.Mode, f.Reason); err != nil {
-			tell(textNotReplaced + err.Error())
+			tell(textNotReplaced + withHint(err))
 			return
 		}
 		tell(textReplaced)
@@ -263,4 +265,13 @@ func (p *Portal) goLinking(f func()) {
 	if !p.stopping {
 		p.linking.Go(f)
 	}
+}
+
+// withHint returns the text of err, and what it says can be done about it.
+func withHint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return strings.TrimRight(err.Error(), "\n") + "\n" + h.Hint()
+	}
+	return err.Error()
 }

@@ -141,6 +141,20 @@ type Server struct {
 	over   chan struct{} // closed when Run has ended
 }
 
+// Check reports all that is wrong with a game, as New would, so that it can be
+// told before a Server is started: a build that cannot play is not worth a
+// running game.
+func (g Game) Check() error {
+	_, err := New(Config{Game: g, Dialer: noDialer{}, Store: noStore{}, Logger: slog.New(slog.DiscardHandler)})
+	return err
+}
+
+// noDialer and noStore stand for what Check has no use for.
+type (
+	noDialer struct{ link.Dialer }
+	noStore  struct{ store.Store }
+)
+
 // New checks cfg and returns a Server that does nothing yet.
 func New(cfg Config) (*Server, error) {
 	var errs []error
@@ -431,6 +445,9 @@ func (s *Server) answer(r *link.Request) {
 	switch r.Message.Name {
 	case "status":
 		reply.Message = s.statusMessage()
+	case superuserRequest:
+		s.answerSuperuser(r)
+		return
 	default:
 		reply.Err = fmt.Sprintf("the server knows no request %q", r.Message.Name)
 	}

@@ -13,7 +13,7 @@ import (
 	"mudlark.dev/config"
 )
 
-var update = flag.Bool("update", false, "write docs/reference/config.md anew")
+var update = flag.Bool("update", false, "write anew what the documents take from the code")
 
 // TestConfigReference compares docs/reference/config.md with the keys in the
 // code, from which -update writes it.

@@ -22,53 +22,107 @@ import (
 // A starter builds and starts the Servers of a Portal: it is its
 // portal.Starter.
 type starter struct {
-	dir  folder
-	exe  string   // this program
-	args []string // what a Server is started with, beside its mode
-	load func() (*config.Config, error)
-	log  *slog.Logger
+	dir     folder
+	exe     string      // this program
+	exeInfo fs.FileInfo // of exe as this process began; nil if it was gone by then
+	common  []string    // arguments that this program, whatever its command, is started with
+	args    []string    // what a Server is started with, beside its mode
+	plugins []string    // of the Portal that runs
+	name    string      // of the program, for people to type
+	load    func() (*config.Config, error)
+	log     *slog.Logger
+
+	building chan struct{} // holds an element while there is a build; what is below belongs to it
+	reload   config.Reload // as the configuration had it when it was last read without a problem
 
 	mu    sync.Mutex
 	built string // the binary of the last build; "" means this program's file
+	note  string // what is to be said of it
 	last  *process
 }
 
 var _ portal.Starter = (*starter)(nil)
 
 // Build makes the binary for the next Server, as the configuration says. A
-// broken configuration is an error here, while the old Server plays on.
+// configuration that this binary cannot use is an error here, while the old
+// Server plays on.
 func (s *starter) Build(ctx context.Context) error {
-	conf, err := s.load()
-	if err != nil {
-		return withHint(err, "%s", hintGoesOn)
-	}
-	module, err := hasModule(s.dir)
+	path, d, err := s.newest(ctx)
 	if err != nil {
 		return err
 	}
-	path := ""
+	if err := s.fits(d); err != nil {
+		discard(path)
+		return err
+	}
+	note := ""
+	if d != nil {
+		if note = pluginNote(s.plugins, d.Plugins); note != "" {
+			s.log.Warn("plugins differ", "note", note)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.built, s.note = path, note
+	return nil
+}
+
+// newest builds, as the configuration says, and returns the file that it made,
+// or "" for this program's, and what that says of itself; nil if it is the
+// program that runs. There is one build at a time; others wait.
+func (s *starter) newest(ctx context.Context) (path string, d *description, err error) {
+	select {
+	case s.building <- struct{}{}:
+		defer func() { <-s.building }()
+	case <-ctx.Done():
+		return "", nil, context.Cause(ctx)
+	}
+	// What is wrong with the configuration may be right for the new build, which
+	// may have settings that this program does not know: it is asked below.
+	conf, confErr := s.load()
+	if confErr == nil {
+		s.reload = conf.Reload
+	}
+	module, err := hasModule(s.dir)
+	if err != nil {
+		return "", nil, err
+	}
 	start := time.Now()
-	switch words := conf.Reload.Build; {
-	case !conf.Reload.BuildSet && module:
+	built := true
+	switch words := s.reload.Build; {
+	case !s.reload.BuildSet && module:
 		path, err = goBuild(ctx, s.dir)
 	case len(words) > 0:
 		err = runBuild(ctx, s.dir, words[0], words[1:]...)
 	default:
-		s.setBuilt("")
-		return nil
+		built = false
 	}
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	s.log.Info("game built", "file", path, "took", time.Since(start).Round(time.Millisecond))
-	s.setBuilt(path)
-	return nil
+	file := path
+	if file == "" {
+		file = s.deployed()
+	}
+	if d, err = s.inspect(ctx, file); err != nil {
+		discard(path)
+		return "", nil, err
+	}
+	if d == nil && confErr != nil {
+		return "", nil, withHint(confErr, "%s", hintGoesOn)
+	}
+	if built {
+		s.log.Info("game built", "file", file, "took", time.Since(start).Round(time.Millisecond))
+	}
+	return path, d, nil
 }
 
-func (s *starter) setBuilt(path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.built = path
+// discard removes a build that is not used, so that it does not push out those
+// that are. Nothing was built if path is "".
+func discard(path string) {
+	if path != "" {
+		os.Remove(path) // what stays is removed with the next builds
+	}
 }
 
 // binary is the file that the next Server runs.
@@ -78,8 +132,12 @@ func (s *starter) binary() string {
 	if s.built != "" {
 		return s.built
 	}
-	// The file may have been replaced, which is how a deployed game is
-	// reloaded, or be gone, as after "go run".
+	return s.deployed()
+}
+
+// deployed is this program's file. It may have been replaced, which is how a
+// deployed game is reloaded, or be gone, as after "go run".
+func (s *starter) deployed() string {
 	if _, err := os.Stat(s.exe); errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "linux" {
 		return selfExe
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mudlark.dev/link/unix"
+	"mudlark.dev/server"
 )
 
 // The control socket takes one request per connection, as one line of JSON,
@@ -28,6 +29,8 @@ const (
 	opReset  = "reset"
 	opStop   = "stop"
 	opReboot = "reboot"
+
+	opSuperuser = "superuser"
 )
 
 // Limits of the control socket. Connections above maxAsking wait in the
@@ -44,6 +47,8 @@ const (
 type request struct {
 	Op     string `json:"op"`
 	Reason string `json:"reason,omitempty"`
+
+	Superuser *server.SuperuserRequest `json:"superuser,omitempty"`
 }
 
 // An answer is what came of it. Without OK, Error says why, and Hint what to
@@ -54,7 +59,10 @@ type answer struct {
 	Hint   string  `json:"hint,omitempty"`
 	PID    int     `json:"pid,omitempty"`    // of the Portal
 	TookS  float64 `json:"took_s,omitempty"` // how long it took
+	Note   string  `json:"note,omitempty"`   // what else is to be said of it
 	Status *status `json:"status,omitempty"`
+
+	Superuser *server.SuperuserReply `json:"superuser,omitempty"`
 }
 
 // A control is the socket's side in the process that runs the game.

@@ -5,12 +5,18 @@
 // and the program that this makes is the Portal, the Server, and the command
 // line with which they are started, watched and stopped:
 //
-//	run      the game in the foreground: the Portal, with its Server as a child
-//	demo     the same in a folder of its own, to try the game
-//	reload   replace the Server; the players stay connected
-//	reset    the same, as if it had been stopped and started
-//	stop     end both
-//	status   what runs, for people or as JSON
+//	run        the game in the foreground: the Portal, with its Server as a child
+//	demo       the same in a folder of its own, to try the game
+//	start      the game in the background
+//	reload     replace the Server; the players stay connected
+//	reset      the same, as if it had been stopped and started
+//	reboot     replace both; the players are disconnected
+//	stop       end both
+//	status     what runs, for people or as JSON
+//	logs       the logs of both, by time
+//	superuser  make an account with all powers
+//	doctor     what is wrong with the folder and the machine
+//	version    what this program was built from
 //
 // A game runs in a folder, which --dir names and which is the current one
 // otherwise. --set key=value stands for a line of its mudlark.toml. Both can be
@@ -36,4 +42,9 @@
 // inherits a pipe that ends with the Portal, however that ends, and then
 // commits and ends too. It holds run/server.lock, so that the Server of a
 // Portal that was started anew waits for the end of the one before.
+//
+// A program that is to be used for a reload or reboot is asked first what it is
+// (the hidden command describe). For a reboot the Portal stops in order, closes
+// all that it has, and executes that program in its own place, with its own
+// arguments: the process stays, whoever has started it.
 package launch

@@ -72,9 +72,11 @@ var errInterrupted = errors.New("interrupted")
 
 // Run is Main without the process around it: it runs the command that args
 // name and returns its exit code. The end of ctx is what the first signal is to
-// Main. What it starts is ended when it returns. A Server is started by running
-// this program's file again with a command line that Main, or Run with all of
-// the program's arguments, understands.
+// Main. What it starts is ended when it returns, but for what the command start
+// leaves in the background. A game that it runs cannot be rebooted, since that
+// would replace this program. A Server is started by running this program's file
+// again with a command line that Main, or Run with all of the program's
+// arguments, understands.
 func Run(ctx context.Context, game Game, args []string, stdio Stdio) int {
 	a := newApp(game, stdio, nil)
 	code := a.execute(ctx, args)
@@ -225,6 +227,8 @@ func (a *app) command() *cobra.Command {
 		return a.status(cmd.Context(), asJSON)
 	})
 	stat.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
+
+	a.addInit(root)
 
 	var child childFlags
 	srv := leaf("server", "The Server; its Portal starts it", func(cmd *cobra.Command) error {

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A holder says who holds a lock. It stands in the locked file, for people and
@@ -113,6 +116,43 @@ func (l *fileLock) write(who holder) error {
 }
 
 func (l *fileLock) release() { l.f.Close() }
+
+// lockEnv tells a program that takes the place of another one, in a reboot,
+// which descriptor has the lock of the game's folder. So the folder has a game
+// all the time, and nobody can come between.
+const lockEnv = "_MUDLARK_REBOOT_LOCK"
+
+// keep has the lock stay with this process when it executes another program,
+// and returns what that is to find in its environment.
+func (l *fileLock) keep() (string, error) {
+	fd := int(l.f.Fd())
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil { // no FD_CLOEXEC
+		return "", fmt.Errorf("lock: %w", err)
+	}
+	return lockEnv + "=" + strconv.Itoa(fd), nil
+}
+
+// inheritLock takes over the lock of the file at path that the program before
+// this one has kept, and nil if there is none. It is called once.
+func inheritLock(path string, who holder) *fileLock {
+	fd, err := strconv.Atoi(os.Getenv(lockEnv))
+	os.Unsetenv(lockEnv) // it is not for those that are started
+	if err != nil || fd < 0 {
+		return nil
+	}
+	var here, there syscall.Stat_t
+	if syscall.Fstat(fd, &here) != nil || syscall.Stat(path, &there) != nil || here.Dev != there.Dev || here.Ino != there.Ino {
+		return nil
+	}
+	syscall.CloseOnExec(fd)
+	l := &fileLock{os.NewFile(uintptr(fd), path)}
+	// To lock what this very descriptor has locked changes nothing.
+	if flock(l.f, syscall.LOCK_EX|syscall.LOCK_NB) != nil || l.write(who) != nil {
+		l.release()
+		return nil
+	}
+	return l
+}
 
 // whoHolds reports whether a process holds the lock at path, and which.
 func whoHolds(path string) (holder, bool) {

@@ -58,7 +58,7 @@ func (a *app) runGame(ctx context.Context, demo, background bool) error {
 }
 
 // runOnce is runGame up to a reboot, for which it returns a *rebootError when
-// all that belonged to the game is closed.
+// all that belonged to the game is closed but the lock of its folder.
 func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -82,11 +82,19 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 		return err
 	}
 	started := time.Now()
-	lock, err := tryLock(dir.lock(), string(dir), thisProcess(started))
-	if err != nil {
-		return err
+	lock := inheritLock(dir.lock(), thisProcess(started))
+	if lock == nil {
+		if lock, err = tryLock(dir.lock(), string(dir), thisProcess(started)); err != nil {
+			return err
+		}
 	}
-	defer lock.release()
+	defer func() {
+		if again, ok := errors.AsType[*rebootError](err); ok {
+			again.lock = lock
+		} else {
+			lock.release()
+		}
+	}()
 
 	logFile, err := openLog(dir.portalLog())
 	if err != nil {
@@ -126,7 +134,7 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 		game.Name = conf.Game.Name
 	}
 	g := &running{game: game, dir: dir, demo: demo, started: started, log: log, out: &lockedWriter{w: out}, name: a.name, canReboot: a.replace != nil}
-	g.starter, err = a.starter(dir, demo, log)
+	g.starter, err = a.starter(dir, conf.Reload, demo, log)
 	if err != nil {
 		return err
 	}
@@ -161,7 +169,7 @@ func (g *running) play(ctx context.Context, a *app, asking *unix.Listener) error
 	select {
 	case err := <-ended:
 		if next := g.goesOnWith(); err == nil && next != "" && ctx.Err() == nil {
-			return &rebootError{next}
+			return &rebootError{next: next}
 		}
 		return err
 	case <-a.kill:
@@ -209,20 +217,26 @@ func (a *app) load(dir folder) (*config.Config, error) {
 
 // starter returns what starts the Servers of the game in dir. Each reads the
 // configuration anew, so that a reload takes what has changed in it.
-func (a *app) starter(dir folder, demo bool, log *slog.Logger) (*starter, error) {
+func (a *app) starter(dir folder, reload config.Reload, demo bool, log *slog.Logger) (*starter, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
-	args := []string{"server", "--lifeline", "--dir", string(dir)}
+	exeInfo, err := os.Stat(exe)
+	if err != nil {
+		exeInfo = nil // what is there later is another one
+	}
+	common := []string{"--dir", string(dir)}
+	for _, s := range a.set {
+		common = append(common, "--set", s)
+	}
+	args := append([]string{"server", "--lifeline"}, common...)
 	if demo {
 		args = append(args, "--demo")
 	}
-	for _, s := range a.set {
-		args = append(args, "--set", s)
-	}
 	return &starter{
-		dir: dir, exe: exe, args: args, log: log,
+		dir: dir, exe: exe, exeInfo: exeInfo, common: common, args: args,
+		plugins: pluginNames(a.game.Plugins), name: a.name, log: log, building: make(chan struct{}, 1), reload: reload,
 		load: func() (*config.Config, error) { return a.load(dir) },
 	}, nil
 }
@@ -353,10 +367,13 @@ func (g *running) handle(ctx context.Context, req request) answer {
 			mode = link.ModeReset
 		}
 		start := time.Now()
-		if err := g.portal.Restart(ctx, mode, req.Reason); err != nil {
+		switch err := g.portal.Restart(ctx, mode, req.Reason); {
+		case errors.Is(err, portal.ErrStopped):
+			return failure(errStopping)
+		case err != nil:
 			return failure(err)
 		}
-		return answer{OK: true, PID: os.Getpid(), TookS: seconds(time.Since(start))}
+		return answer{OK: true, PID: os.Getpid(), TookS: seconds(time.Since(start)), Note: g.starter.Note()}
 	case opStop:
 		g.log.Info("stop asked for", "reason", req.Reason)
 		g.stops()
@@ -364,6 +381,8 @@ func (g *running) handle(ctx context.Context, req request) answer {
 		return answer{OK: true, PID: os.Getpid()}
 	case opReboot:
 		return g.reboot(ctx, req.Reason)
+	case opSuperuser:
+		return g.superuser(ctx, req.Superuser)
 	default:
 		return answer{
 			Error: fmt.Sprintf("unknown request %q", req.Op),
@@ -384,6 +403,9 @@ func (a *app) restart(ctx context.Context, op, reason string) error {
 	}
 	done := map[string]string{opReload: "reloaded", opReset: "reset"}[op]
 	fmt.Fprintf(a.out, "The game is %s. It took %.3fs.\n", done, ans.TookS)
+	if ans.Note != "" {
+		fmt.Fprintln(a.out, ans.Note)
+	}
 	return nil
 }
 
@@ -407,19 +429,28 @@ func (a *app) status(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	st, err := statusOf(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(a.out, st)
+	}
+	return st.print(a.out)
+}
+
+// statusOf asks the game that runs in dir how it is.
+func statusOf(ctx context.Context, dir folder) (*status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*statusPeriod)
 	defer cancel()
 	ans, err := ask(ctx, dir, request{Op: opStatus})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if ans.Status == nil {
-		return errors.New("the game gave an answer without a status")
+		return nil, errors.New("the game gave an answer without a status")
 	}
-	if asJSON {
-		return printJSON(a.out, ans.Status)
-	}
-	return ans.Status.print(a.out)
+	return ans.Status, nil
 }
 
 // thisProcess is what the holder of a lock tells of itself.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -19,9 +20,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mudlark.dev/command/builtin"
 	"mudlark.dev/launch"
 	"mudlark.dev/portal"
 	"mudlark.dev/server"
+	"mudlark.dev/world"
 )
 
 // TestMain makes the program "mygame" for the scripts. Its Servers are this
@@ -32,10 +35,23 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// testGame is a game with nothing in it but what MYGAME_PLUGIN asks for.
+// testGame is a game of one room, with the plugin that MYGAME_PLUGIN asks for.
 func testGame() launch.Game {
-	game := launch.Game{Game: server.Game{Name: "My Game", Version: "1.2"}}
+	game := launch.Game{Game: server.Game{
+		Name: "My Game", Version: "1.2", CmdSets: builtin.Sets(),
+		Build: func(w *world.World) error {
+			w.SetStartRoom(w.NewRoom("Nowhere"))
+			return nil
+		},
+	}}
 	switch os.Getenv("MYGAME_PLUGIN") {
+	case "dry": // fails once there is a file of that name
+		game.Plugins = append(game.Plugins, portal.Plugin{Name: "lighthouse", Start: func(*portal.Portal) error {
+			if _, err := os.Stat("dry"); err == nil {
+				return errors.New("no lamp oil")
+			}
+			return nil
+		}})
 	case "fails":
 		game.Plugins = append(game.Plugins, portal.Plugin{Name: "lighthouse", Start: func(*portal.Portal) error {
 			return errors.New("no lamp oil")
@@ -57,6 +73,21 @@ func TestScripts(t *testing.T) {
 		}
 		goEnv[key] = strings.TrimSpace(string(out))
 	}
+	cmds := map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"exits":      cmdExits,
+		"start":      cmdStart,
+		"await":      cmdAwait,
+		"end":        cmdEnd,
+		"interrupt":  cmdInterrupt,
+		"taken":      cmdTaken,
+		"keep":       cmdKeep,
+		"background": cmdBackground,
+		"detached":   cmdDetached,
+		"dial":       cmdDial,
+		"say":        cmdSay,
+		"hear":       cmdHear,
+	}
+	maps.Copy(cmds, systemCmds)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -67,18 +98,11 @@ func TestScripts(t *testing.T) {
 			// The race detector lets each process sleep for a second at its end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Values["procs"] = &procs{m: map[string]*proc{}}
+			env.Values["ears"] = map[string]*ear{}
 			env.Defer(func() { env.Values["procs"].(*procs).killAll() })
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":     cmdExits,
-			"start":     cmdStart,
-			"await":     cmdAwait,
-			"end":       cmdEnd,
-			"interrupt": cmdInterrupt,
-			"taken":     cmdTaken,
-			"keep":      cmdKeep,
-		},
+		Cmds:                cmds,
 		RequireExplicitExec: true,
 	})
 }

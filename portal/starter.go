@@ -22,6 +22,13 @@ type Starter interface {
 	Start(ctx context.Context, mode link.Mode) (Process, error)
 }
 
+// A Noter is a Starter that may have something to say of what it has built, such
+// as what has no effect yet. A player who asked for a reload reads it when that
+// has gone well.
+type Noter interface {
+	Note() string // of the last Build that went well; "" for nothing
+}
+
 // A Process is a Server that was started. Its methods may be called by any
 // goroutine, also after its end.
 type Process interface {

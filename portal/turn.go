@@ -255,6 +255,9 @@ func (p *Portal) act(f *link.Action, s *Session) {
 			return
 		}
 		tell(textReplaced)
+		if n, ok := p.cfg.Starter.(Noter); ok && n.Note() != "" {
+			tell(n.Note())
+		}
 	})
 }
 

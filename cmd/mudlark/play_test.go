@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -23,6 +24,15 @@ func TestPlay(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Values["scene"] = &scene{t: env.T().(testing.TB), players: map[string]*player{}}
+			// The scripts' home is empty: the go tool is to find what is there.
+			out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY").Output()
+			if err != nil {
+				return err
+			}
+			values := strings.Split(string(out), "\n")
+			for i, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"} {
+				env.Setenv(name, values[i])
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -24,6 +24,8 @@ var packages = map[string]string{
 	"telnet": "inetutils-telnet",
 	"nc":     "netcat-openbsd",
 	"ps":     "procps",
+
+	"systemd-analyze": "systemd",
 }
 
 // Program returns the path of a program, which it looks for in PATH and then in

@@ -94,7 +94,7 @@ func TestNotExecutable(t *testing.T) {
 func TestPackageNames(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv(require.Env, "")
-	for name, pkg := range map[string]string{"telnet": "inetutils-telnet", "nc": "netcat-openbsd", "ps": "procps", "tmux": "tmux"} {
+	for name, pkg := range map[string]string{"telnet": "inetutils-telnet", "nc": "netcat-openbsd", "ps": "procps", "tmux": "tmux", "systemd-analyze": "systemd"} {
 		if _, end := program(t, name); !strings.HasSuffix(end, "apt-get install "+pkg) {
 			t.Errorf("%s: end %q, want the package %s", name, end, pkg)
 		}

@@ -312,7 +312,11 @@ type transcript struct{ lines []string }
 
 func (tr *transcript) add(when, way, text string) {
 	for line := range strings.Lines(strings.TrimRight(text, "\r\n") + "\n") {
-		tr.lines = append(tr.lines, fmt.Sprintf("\t%s %s %s", when, way, strings.TrimRight(line, "\r\n")))
+		line = strings.TrimRight(line, "\r\n")
+		if len(line) > 500 {
+			line = fmt.Sprintf("%s … (%d bytes)", strings.ToValidUTF8(line[:400], ""), len(line))
+		}
+		tr.lines = append(tr.lines, fmt.Sprintf("\t%s %s %s", when, way, line))
 	}
 }
 

@@ -42,7 +42,7 @@ func (b *logbook) String() string {
 func (b *logbook) allow() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.allowed = true
+	b.allowed, b.bad = true, nil
 }
 
 // pardon allows errors while f runs.

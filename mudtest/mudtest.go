@@ -181,8 +181,8 @@ func (g *Game) Kill() {
 	})
 }
 
-// AllowErrors says that errors in the log do not fail the test from here on:
-// it provokes them.
+// AllowErrors says that errors in the log do not fail the test, neither those
+// that are there nor those to come: it provokes them.
 func (g *Game) AllowErrors() { g.log.allow() }
 
 // Log returns what Portal and Server have logged so far.

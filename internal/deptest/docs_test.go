@@ -3,6 +3,7 @@ package deptest
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"mudlark.dev/config"
+	"mudlark.dev/message"
+	"mudlark.dev/server"
 )
 
 var update = flag.Bool("update", false, "write anew what the documents take from the code")
@@ -62,6 +65,75 @@ func reference(keys []config.Key) string {
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\nDefault: %s. Variable: `%s`. A change takes %s.\n", k.Name, k.Doc, value, k.Env(), takes)
 	}
+	return b.String()
+}
+
+// TestMessageReference compares docs/reference/messages.md with the inputfuncs
+// in the code, from which -update writes it.
+func TestMessageReference(t *testing.T) {
+	file := filepath.Join(root(t), "docs", "reference", "messages.md")
+	want := messageReference(server.BuiltinInputFuncs())
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code says: go test ./internal/deptest -update, then read the difference", file)
+	}
+}
+
+func messageReference(in []server.InputFunc) string {
+	var b strings.Builder
+	b.WriteString("# Messages\n\n" +
+		"<!-- Written by go test ./internal/deptest -update from the inputfuncs in package server; not by hand. -->\n\n" +
+		"A message has a name, arguments and keyword arguments. Its JSON form, which protocols of programs use, is\n\n" +
+		"    [\"name\", [args], {kwargs}]\n\n" +
+		"where what stands at the end may be left out. A value is null, true or false, a number, a text, a list or an object. A number\n" +
+		"without fraction and exponent is whole, of 64 bits. [Inputfuncs and outputfuncs](../guides/inputfuncs.md) tells how to have\n" +
+		"messages of your own.\n\n" +
+		"## Names and limits\n\n" +
+		"Names are compared without regard to case. They begin with a letter and have letters, digits and `_`, at most ")
+	fmt.Fprintf(&b, "%d bytes.\nA message has at most %d values, lists and objects nested at most %d deep, and %d KiB in its binary form. What is beyond is\n"+
+		"refused with an error that names the place.\n", message.MaxName, message.MaxValues, message.MaxDepth, message.MaxBytes>>10)
+	b.WriteString("\n## From clients to the game\n\nWhat is of another shape is answered with a text that says why.\n\n" +
+		"| name | arguments | keyword arguments | what it does |\n|---|---|---|---|\n")
+	for _, f := range in {
+		var args, kwargs []string
+		for _, k := range f.Args {
+			args = append(args, k.String())
+		}
+		if f.MoreArgs {
+			args = append(args, "more of any kind")
+		}
+		for _, name := range slices.Sorted(maps.Keys(f.Kwargs)) {
+			kwargs = append(kwargs, "`"+name+"`: "+f.Kwargs[name].String())
+		}
+		if f.MoreKwargs {
+			kwargs = append(kwargs, "others")
+		}
+		help := f.Help
+		if f.NeedsLogin {
+			help += " Only after the login."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, strings.Join(args, ", "), strings.Join(kwargs, ", "), help)
+	}
+	b.WriteString("\nOf the keyword arguments of `text`, only `cmdid` goes on to the command: what the command answers carries it, so that a\n" +
+		"program knows which line was answered.\n\n" +
+		"## From the game to clients\n\n" +
+		"| name | arguments | keyword arguments | when |\n|---|---|---|---|\n" +
+		"| `text` | the text, marked up | `cmdid` of the line that it answers, if that had one | whatever a player is to read |\n" +
+		"| `prompt` | the text, marked up | | a line without an end, such as a question |\n" +
+		"| `client_options` | | the options | the answer to `client_options` and `get_client_options` |\n" +
+		"| `get_inputfuncs` | | a name and what it does, for each | the answer to the message of that name |\n" +
+		"| `get_value` | | `name`, `value` | the answer to the message of that name |\n\n" +
+		"Telnet encodes `text` and `prompt`, and leaves out the others unless the game has given it an outputfunc for them.\n\n" +
+		"Game code gives hints for one delivery beside the message (`message.Options`): `Raw` sends a text with its markup characters as\n" +
+		"they stand, `NoColor` takes the markup out. No client can send them.\n")
 	return b.String()
 }
 

@@ -1,0 +1,5 @@
+package server
+
+// BuiltinInputFuncs returns the inputfuncs that every game has, for those who
+// document or wrap them: a game's own of the same name goes before.
+func BuiltinInputFuncs() []InputFunc { return builtinInputs() }

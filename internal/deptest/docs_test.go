@@ -97,7 +97,7 @@ func messageReference(in []server.InputFunc) string {
 		"without fraction and exponent is whole, of 64 bits. [Inputfuncs and outputfuncs](../guides/inputfuncs.md) tells how to have\n" +
 		"messages of your own.\n\n" +
 		"## Names and limits\n\n" +
-		"Names are compared without regard to case. They begin with a letter and have letters, digits and `_`, at most ")
+		"Names are compared without regard to case. They have letters from a to z, digits, `_`, `.` and `-`, at most ")
 	fmt.Fprintf(&b, "%d bytes.\nA message has at most %d values, lists and objects nested at most %d deep, and %d KiB in its binary form. What is beyond is\n"+
 		"refused with an error that names the place.\n", message.MaxName, message.MaxValues, message.MaxDepth, message.MaxBytes>>10)
 	b.WriteString("\n## From clients to the game\n\nWhat is of another shape is answered with a text that says why.\n\n" +

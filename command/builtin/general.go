@@ -221,4 +221,4 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-func isStaff(s *world.Session) bool   { return s.World().Passes(s, "Admin") }
+func isStaff(s *world.Session) bool { return s.World().Passes(s, "Admin") }

@@ -2,12 +2,8 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"mudlark.dev/command"
 	"mudlark.dev/link"
@@ -15,18 +11,6 @@ import (
 	"mudlark.dev/store"
 	"mudlark.dev/world"
 )
-
-// Limits of a password that an operator chooses: those of the command create.
-const (
-	minPassword = 8   // characters
-	maxPassword = 256 // bytes
-)
-
-// common are passwords that are tried first by whoever guesses.
-var common = []string{
-	"password", "password1", "passw0rd", "qwertyuiop", "qwerty123", "iloveyou", "1q2w3e4r", "abcd1234", "abc12345",
-	"letmein1", "sunshine", "princess", "football", "baseball", "superman", "trustno1", "whatever", "starwars", "dragon123",
-}
 
 // A Secret is a password as it was typed. It shows in no log and no formatted
 // text; its JSON form is the text itself.
@@ -58,37 +42,12 @@ type SuperuserReply struct {
 // the command create has for it.
 func (r SuperuserRequest) Check() error {
 	if err := world.CheckName(r.Name); err != nil {
-		return nameError(err)
+		return command.NameError(err)
 	}
 	if r.Password == "" {
 		return nil
 	}
-	pw := string(r.Password)
-	lower := strings.ToLower(pw)
-	switch {
-	case utf8.RuneCountInString(pw) < minPassword:
-		return command.Errorf("A password needs at least %d characters.", minPassword)
-	case len(pw) > maxPassword:
-		return command.Errorf("A password has at most %d bytes.", maxPassword)
-	case lower == strings.ToLower(r.Name):
-		return command.Errorf("The password must not be the name.")
-	case strings.Trim(pw, "0123456789") == "":
-		return command.Errorf("The password must not be digits alone.")
-	case slices.Contains(common, lower):
-		return command.Errorf("That password is among the first that anybody would guess. Please choose another one.")
-	}
-	return nil
-}
-
-// nameError puts the world's errors about names into words for people.
-func nameError(err error) error {
-	switch {
-	case errors.Is(err, world.ErrNameTaken):
-		return command.Errorf("That name is taken. Please choose another one.")
-	case errors.Is(err, world.ErrBadName):
-		return command.Errorf("A name has 3 to 30 letters, digits or any of @ . + - _")
-	}
-	return err
+	return command.CheckPassword(r.Name, string(r.Password))
 }
 
 const superuserRequest = "superuser"
@@ -221,12 +180,12 @@ func (s *Server) superuser(r SuperuserRequest, hash world.Password) (reply Super
 	case a == nil && r.Grant:
 		return reply, command.Errorf("There is no account %s.", r.Name)
 	case a == nil && w.CharacterByName(r.Name) != nil, a != nil && hash != "":
-		return reply, nameError(world.ErrNameTaken)
+		return reply, command.NameError(world.ErrNameTaken)
 	case a == nil && hash == "":
 		return reply, nil
 	case a == nil:
 		if a, err = s.newAccount(r.Name, hash); err != nil {
-			return reply, nameError(err)
+			return reply, command.NameError(err)
 		}
 	}
 	if (r.Grant || hash != "") && !a.Superuser() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"mudlark.dev/command"
 	"mudlark.dev/markup"
@@ -14,11 +13,6 @@ import (
 // noHash is checked for a name that has no account, so that the answer takes as
 // long as for one that has. It is the hash of nothing that anybody knows.
 const noHash = "$argon2id$v=19$m=19456,t=2,p=1$bXVkbGFyay1uby1hY2NvdW50$Q2Fubm90TWF0Y2hBbnlQYXNzd29yZDAxMjM0NTY3ODk"
-
-const (
-	minPassword = 8   // characters
-	maxPassword = 256 // bytes
-)
 
 func connectCommand() *command.Command {
 	return &command.Command{
@@ -131,13 +125,13 @@ func create(c *command.Call) error {
 	}
 	if password == "" {
 		password = c.AskHidden("Choose a password: ")
-		if err := checkPassword(name, password); err != nil {
+		if err := command.CheckPassword(name, password); err != nil {
 			return err
 		}
 		if c.AskHidden("Once more, please: ") != password {
 			return command.Errorf("The two are not the same. Please start again.")
 		}
-	} else if err := checkPassword(name, password); err != nil {
+	} else if err := command.CheckPassword(name, password); err != nil {
 		return err
 	}
 	var hash string
@@ -159,7 +153,7 @@ func create(c *command.Call) error {
 	first := c.World.Accounts() == 0
 	a, err := c.World.NewAccount(name, world.Password(hash))
 	if err != nil {
-		return nameError(err)
+		return command.NameError(err)
 	}
 	var home world.Entity
 	if r := c.World.StartRoom(); r != nil {
@@ -167,7 +161,7 @@ func create(c *command.Call) error {
 	}
 	ch, err := c.World.NewCharacter(name, home)
 	if err != nil {
-		return nameError(err)
+		return command.NameError(err)
 	}
 	a.AddCharacter(ch)
 	a.AddPerm("Player")
@@ -182,48 +176,11 @@ func create(c *command.Call) error {
 
 func nameFree(w *world.World, name string) error {
 	if w.AccountByName(name) != nil || w.CharacterByName(name) != nil {
-		return nameError(world.ErrNameTaken)
+		return command.NameError(world.ErrNameTaken)
 	}
 	// Whether it can be a name at all is for the world to say.
 	if err := world.CheckName(name); err != nil {
-		return nameError(err)
-	}
-	return nil
-}
-
-// nameError puts the world's errors about names into words for the player.
-func nameError(err error) error {
-	switch {
-	case errors.Is(err, world.ErrNameTaken):
-		return command.Errorf("That name is taken. Please choose another one.")
-	case errors.Is(err, world.ErrBadName):
-		return command.Errorf("A name has 3 to 30 letters, digits or any of @ . + - _")
-	}
-	return err
-}
-
-// common are passwords that are tried first by whoever guesses.
-var common = []string{
-	"password", "password1", "passw0rd", "qwertyuiop", "qwerty123", "iloveyou", "1q2w3e4r", "abcd1234", "abc12345",
-	"letmein1", "sunshine", "princess", "football", "baseball", "superman", "trustno1", "whatever", "starwars", "dragon123",
-}
-
-func checkPassword(name, password string) error {
-	lower := strings.ToLower(password)
-	switch {
-	case utf8.RuneCountInString(password) < minPassword:
-		return command.Errorf("A password needs at least %d characters.", minPassword)
-	case len(password) > maxPassword:
-		return command.Errorf("A password has at most %d bytes.", maxPassword)
-	case lower == strings.ToLower(name):
-		return command.Errorf("The password must not be the name.")
-	case strings.Trim(password, "0123456789") == "":
-		return command.Errorf("The password must not be digits alone.")
-	}
-	for _, p := range common {
-		if lower == p {
-			return command.Errorf("That password is among the first that anybody would guess. Please choose another one.")
-		}
+		return command.NameError(err)
 	}
 	return nil
 }

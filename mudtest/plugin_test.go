@@ -134,7 +134,7 @@ func TestOutputFuncsOfAGame(t *testing.T) {
 func TestSlowOutputFunc(t *testing.T) {
 	game := quay()
 	game.OutputFuncs = map[string]map[string]portal.OutputFunc{"telnet": {"sum": func(dst []byte, m message.Message, _ session.Caps, _ message.Options) ([]byte, error) {
-		time.Sleep(3 * time.Second)
+		time.Sleep(20 * time.Second) // longer than a Server may be silent
 		return fmt.Appendf(dst, "slow\r\n"), nil
 	}}}
 	mudtest.Run(t, game, func(g *mudtest.Game) {
@@ -149,8 +149,14 @@ func TestSlowOutputFunc(t *testing.T) {
 		ada.Expect("slow")
 		ada.Expect("makes 1.")
 		bob.Expect("makes 1.")
-		if took := time.Since(begun); took < 3*time.Second || took > 5*time.Second {
+		if took := time.Since(begun); took < 20*time.Second || took > 22*time.Second {
 			t.Errorf("it took %v", took)
+		}
+		if !strings.Contains(g.Log(), "output was held up") {
+			t.Error("the log does not say so")
+		}
+		if st := g.Portal().Status().Server; st.Cause != "" {
+			t.Errorf("the Server was taken for hung: %s", st.Cause)
 		}
 	})
 }

@@ -30,7 +30,9 @@ type attachment struct {
 	since time.Time // when it got its seats
 	ended chan struct{}
 
-	lastPong atomic.Int64 // nanoseconds after since: the clock of the wall may jump
+	// In nanoseconds after since: the clock of the wall may jump.
+	lastPong atomic.Int64
+	carrying atomic.Int64 // when the reader began to carry out turns; 0 while it does not
 
 	mu       sync.Mutex
 	seats    map[link.Index]*Session

@@ -349,7 +349,7 @@ func (w *watch) run(ctx context.Context) {
 			seq++
 			w.a.conn.Send(&link.Ping{Seq: seq})
 			quiet := time.Since(w.a.since) - time.Duration(w.a.lastPong.Load())
-			if hang := v.p.cfg.Hang; hang > 0 && quiet > hang {
+			if hang := v.p.cfg.Hang; hang > 0 && quiet > hang && w.a.carrying.Load() == 0 {
 				w.why = fmt.Sprintf("no answer for %v", quiet.Round(time.Second))
 				w.dump()
 			}

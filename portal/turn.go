@@ -68,10 +68,10 @@ func (rd *reader) handle(f link.Frame) error {
 		rd.cur.end = f
 		rd.held = append(rd.held, rd.cur)
 		rd.cur = turn{a: rd.a}
-		rd.release()
+		rd.carry()
 	case *link.Committed:
 		rd.committed = max(rd.committed, f.Commit)
-		rd.release()
+		rd.carry()
 	case *link.Pong:
 		rd.a.lastPong.Store(int64(time.Since(rd.a.since)))
 	case *link.Drained:
@@ -96,6 +96,19 @@ func frameSize(f link.Frame) int {
 		return overhead + len(f.Prompt)
 	}
 	return overhead
+}
+
+// carry is release while a Server is attached. Meanwhile nobody reads what the
+// Server answers: that an encoder is slow must not count as the Server's silence.
+func (rd *reader) carry() {
+	begun := time.Since(rd.a.since)
+	rd.a.carrying.Store(max(int64(begun), 1))
+	rd.release()
+	if now := time.Since(rd.a.since); now-begun > pingEvery {
+		rd.p.log.Warn("output was held up: an encoder, or what it writes to, is slow", "took", now-begun)
+		rd.a.lastPong.Store(int64(now))
+	}
+	rd.a.carrying.Store(0)
 }
 
 // release carries out the turns whose commit is in the store.

@@ -311,3 +311,18 @@ func FuzzReadJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestByGoRun(t *testing.T) {
+	for file, want := range map[string]bool{
+		"/tmp/go-build2787336501/b001/exe/castle":  true,
+		"/root/.cache/go-build/83/8329ef-d/castle": true,
+		"/usr/local/bin/castle":                    false,
+		"/home/ada/exe/castle":                     false,
+		"./castle":                                 false,
+		"/srv/castle/run/game-3":                   false,
+	} {
+		if got := byGoRun(file); got != want {
+			t.Errorf("byGoRun(%q) = %v", file, got)
+		}
+	}
+}

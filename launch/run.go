@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -460,11 +461,22 @@ func thisProcess(since time.Time) holder {
 
 // programName is what people type to start this program.
 func programName() string {
+	if info, ok := debug.ReadBuildInfo(); ok && byGoRun(os.Args[0]) {
+		// What "go run" has built is gone or has another name the next time.
+		return strings.TrimSuffix("go run ."+strings.TrimPrefix(info.Path, info.Main.Path), "/")
+	}
 	name := filepath.Base(os.Args[0])
 	if _, err := exec.LookPath(name); err == nil || name == os.Args[0] {
 		return name
 	}
 	return os.Args[0]
+}
+
+// byGoRun reports whether a program's file is one that "go run" has made.
+func byGoRun(file string) bool {
+	dir := filepath.Dir(file)
+	return filepath.Base(dir) == "exe" && strings.Contains(dir, string(filepath.Separator)+"go-build") ||
+		strings.Contains(dir, filepath.Join(".cache", "go-build"))
 }
 
 // A lockedWriter is written to by several goroutines.

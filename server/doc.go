@@ -2,6 +2,9 @@
 // and commands on one loop, commits what they changed and sends what players
 // are told.
 //
+// A Game is what an author supplies: typeclasses, cmdsets, inputfuncs, timers,
+// the first world, and plugins with services that run beside the game (Plugin).
+//
 // # The loop
 //
 // The game's state belongs to whoever holds the baton. One goroutine does at

@@ -1,6 +1,15 @@
 // Package world is a game's state in memory: its rooms, exits, things,
 // characters and accounts, and the game's half of every session.
 //
+// # Typeclasses
+//
+// A game has kinds of things of its own: a typeclass is a Go struct that embeds
+// Object, Room, Exit, Character or Account, made known by Class. Its fields of the types Attr,
+// List, Map and Ref are stored; its methods named At… are hooks, which the world
+// calls. As tells what an entity is, Create makes one.
+//
+// # State
+//
 // A World belongs to one goroutine, the Server's loop. Nothing in it locks,
 // waits or does I/O, and a handle such as *Room is valid on the loop only.
 //

@@ -288,7 +288,7 @@ func snake(name string) string {
 	return b.String()
 }
 
-// typed gives c an instance of class k, with its fields tied to c.
+// become gives c an instance of class k, with its fields tied to c.
 func (c *core) become(k *class) {
 	e := k.make()
 	e.attach(c)
@@ -297,6 +297,10 @@ func (c *core) become(k *class) {
 		for _, f := range k.fields {
 			v.FieldByIndex(f.index).Addr().Interface().(bound).bind(c, f)
 		}
+	}
+	if c.self == nil { // it is new: there is nothing to go back to
+		c.self, c.class = e, k
+		return
 	}
 	set(c.w, &c.self, e)
 	set(c.w, &c.class, k)

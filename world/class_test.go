@@ -224,6 +224,10 @@ func TestTypedAttributes(t *testing.T) {
 	if kept.Get() != torch {
 		t.Error("a Ref outside a typeclass does not find its entity")
 	}
+	ok(t, torch.Title.Set("caf\xe9"))
+	if v, _ := torch.Attr("title"); v != "caf\uFFFD" || torch.Title.Get() != v {
+		t.Errorf("title = %q, Get %q; want what is stored", v, torch.Title.Get())
+	}
 	if err := torch.Title.Set(strings.Repeat("x", 1<<20)); err == nil {
 		t.Error("a text of 1 MiB was stored")
 	}

@@ -213,6 +213,16 @@ func (c *core) setAttr(name string, value, typed any) error {
 	if _, ok := c.attrs[name]; !ok && len(c.attrs) >= MaxAttrs {
 		return fmt.Errorf("%w: %s: attribute %q: the limit is %d", ErrTooMany, c.id, name, MaxAttrs)
 	}
+	// What is stored may differ from what was given, in text that is no UTF-8:
+	// then it is read back from what is stored.
+	switch value.(type) {
+	case string:
+		if typed != value {
+			typed = nil
+		}
+	case []any, map[string]any:
+		typed = nil
+	}
 	old := c.attrs[name].value
 	c.putAttr(name, attr{value: value, typed: typed, encoded: encoded, dirty: true})
 	c.mark()

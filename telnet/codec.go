@@ -8,8 +8,8 @@ import (
 // DefaultMaxLine is the limit of a line in bytes if Config gives none.
 const DefaultMaxLine = 4096
 
-// Limits of a subnegotiation's payload in bytes. A longer one is reported as
-// SubTooLong and skipped up to its end.
+// Limits of a subnegotiation's payload in bytes, 255 counted once where it came
+// doubled. A longer one is reported as SubDropped and skipped up to its end.
 const (
 	MaxSub    = 8 << 10
 	MaxSubOOB = 64 << 10 // of GMCP (201) and MSDP (69), which carry whole documents
@@ -17,8 +17,14 @@ const (
 
 // Config has the settings of a Codec. The zero value refuses every option.
 type Config struct {
-	Options map[Option]Policy // those that are not named are refused; the map is not changed afterwards
-	MaxLine int               // bytes of the longest line; 0 means DefaultMaxLine
+	// Options has the policy of each option; those that are not named are
+	// refused. The Codec keeps the map: any number of Codecs may share one,
+	// and nobody may change it any more.
+	Options map[Option]Policy
+
+	// MaxLine is the longest line in bytes, as it is received; 0 or less means
+	// DefaultMaxLine. No more than that is kept of a line.
+	MaxLine int
 }
 
 // ServerOptions returns what suits a MUD server: SGA is agreed to and not
@@ -39,10 +45,10 @@ type Kind uint8
 // The kinds of events.
 const (
 	Line           Kind = iota + 1 // Text is a whole line, without its end
-	LineTooLong                    // the line that began is over the limit; the rest of it is skipped
+	LineTooLong                    // the line that began is over the limit, told once; the rest of it is skipped
 	OptionChanged                  // Option is in force on Side, or no longer, or the peer refused it: On
-	Subnegotiation                 // Payload belongs to Option
-	SubTooLong                     // one of Option was over the limit, or malformed
+	Subnegotiation                 // Payload belongs to Option, which is in force
+	SubDropped                     // one of Option was over the limit, malformed, or of an option not in force
 	Other                          // Command came: NOP, DM, BRK, IP, AO, AYT, GA, EOR
 )
 
@@ -51,7 +57,7 @@ type Event struct {
 	Kind    Kind
 	Text    string  // of Line: valid UTF-8
 	Payload []byte  // of Subnegotiation: good until the call that reports it returns
-	Option  Option  // of OptionChanged, Subnegotiation, SubTooLong
+	Option  Option  // of OptionChanged, Subnegotiation, SubDropped
 	Side    Side    // of OptionChanged
 	On      bool    // of OptionChanged
 	Command Command // of Other
@@ -79,7 +85,7 @@ type Codec struct {
 	cmd    Command
 	subOpt Option
 	sub    []byte
-	skip   bool // the payload is over its limit
+	skip   bool // the payload is not wanted: over its limit, or its option is not in force
 	line   []byte
 	cr     bool // the last byte of text was a CR, which ended a line: an LF or NUL belongs to it
 	over   bool // the line is over its limit: what comes until its end is skipped
@@ -101,6 +107,12 @@ func (c *Codec) Pending() int { return len(c.line) }
 
 // TakeOutput returns what is to be sent to the peer in answer to what was
 // decoded, or nil. The caller owns it.
+//
+// Requests and answers must reach the peer in the order in which they were
+// made: send this before what AppendEnable and AppendDisable append later.
+//
+// Output that is not taken is kept. It never exceeds what was received since it
+// was last taken, for each answer is as long as its request.
 func (c *Codec) TakeOutput() []byte {
 	out := c.out
 	c.out = nil
@@ -108,8 +120,11 @@ func (c *Codec) TakeOutput() []byte {
 }
 
 // Decode takes what was received and calls emit for each event in it, in order.
-// The events do not depend on how the input was cut. emit must not call the
-// Codec, but for On and Asking.
+// The events do not depend on how the input was cut. It never fails: what makes
+// no sense is passed over.
+//
+// emit may call the Codec's TakeOutput, AppendEnable, AppendDisable, On, Asking
+// and Pending, and no other method.
 func (c *Codec) Decode(in []byte, emit func(Event)) {
 	for len(in) > 0 {
 		if c.state == inText {
@@ -125,8 +140,10 @@ func (c *Codec) Decode(in []byte, emit func(Event)) {
 			c.state = inText
 			c.negotiate(c.cmd, Option(b), emit)
 		case inSubOption:
-			c.state, c.subOpt, c.sub, c.skip = inSub, Option(b), c.sub[:0], false
-			if Command(b) == IAC { // IAC SB IAC: no option has that number on the wire unescaped
+			// RFC 855: there is none before the option is agreed to.
+			o := Option(b)
+			c.state, c.subOpt, c.sub, c.skip = inSub, o, c.sub[:0], !c.On(o, Us) && !c.On(o, Them)
+			if Command(b) == IAC { // the number of the option is missing
 				c.state, c.skip = inSubIAC, true
 			}
 		case inSub:
@@ -145,7 +162,7 @@ func (c *Codec) Decode(in []byte, emit func(Event)) {
 				c.endSub(emit)
 			default:
 				// The end was lost. What follows is a command.
-				emit(Event{Kind: SubTooLong, Option: c.subOpt})
+				emit(Event{Kind: SubDropped, Option: c.subOpt})
 				c.sub, c.skip = nil, false
 				c.command(b, emit)
 			}
@@ -224,12 +241,26 @@ func (c *Codec) endLine(emit func(Event)) {
 	emit(Event{Kind: Line, Text: text})
 }
 
-// erase takes the last character off the line: a backspace typed in a client
-// that sends keys as they are.
+// erase takes the last character off the line, which is what a reader of it
+// would see as one: bytes that become a single U+FFFD go together.
 func (c *Codec) erase() {
-	_, n := utf8.DecodeLastRune(c.line)
+	r, n := utf8.DecodeLastRune(c.line)
+	if r == utf8.RuneError && n == 1 {
+		// An unfinished character begins with a byte that continues none, so
+		// it cannot be part of another.
+		for k := min(3, len(c.line)); k > 1; k-- {
+			if !utf8.FullRune(c.line[len(c.line)-k:]) {
+				n = k
+				break
+			}
+		}
+	}
 	c.line = c.line[:len(c.line)-n]
 }
+
+// clear forgets the line that was begun, one over the limit too: what comes
+// next begins another.
+func (c *Codec) clear() { c.line, c.over = c.line[:0], false }
 
 func (c *Codec) command(b byte, emit func(Event)) {
 	c.state = inText
@@ -243,9 +274,9 @@ func (c *Codec) command(b byte, emit func(Event)) {
 	case EC:
 		c.erase()
 	case EL:
-		c.line = c.line[:0]
+		c.clear()
 	case IP:
-		c.line = c.line[:0]
+		c.clear()
 		emit(Event{Kind: Other, Command: cmd})
 	case EOR, NOP, DM, BRK, AO, AYT, GA:
 		emit(Event{Kind: Other, Command: cmd})
@@ -270,7 +301,7 @@ func (c *Codec) addSub(b byte) {
 
 func (c *Codec) endSub(emit func(Event)) {
 	if c.skip {
-		emit(Event{Kind: SubTooLong, Option: c.subOpt})
+		emit(Event{Kind: SubDropped, Option: c.subOpt})
 	} else {
 		emit(Event{Kind: Subnegotiation, Option: c.subOpt, Payload: c.sub})
 	}
@@ -315,28 +346,29 @@ func maximalSubpart(b []byte) int {
 
 // AppendText appends text as telnet data: 255 is doubled, and line ends become
 // CR LF. A CR that is followed by an LF stays as it is; one that is not gets a
-// NUL (RFC 854, "THE NVT PRINTER AND KEYBOARD").
+// NUL (RFC 854, "THE NVT PRINTER AND KEYBOARD"). Each call stands for itself: a
+// CR at the end of text is not joined with an LF of the next one.
 func AppendText[T string | []byte](dst []byte, text T) []byte {
 	dst = slices.Grow(dst, len(text)+8)
+	from := 0 // text is appended up to here
 	for i := 0; i < len(text); i++ {
-		switch b := text[i]; {
-		case b == '\n':
-			if i == 0 || text[i-1] != '\r' {
-				dst = append(dst, '\r')
-			}
-			dst = append(dst, '\n')
-		case b == '\r':
-			dst = append(dst, '\r')
-			if i+1 == len(text) || text[i+1] != '\n' {
-				dst = append(dst, 0)
-			}
+		b := text[i]
+		if b > '\r' && Command(b) != IAC {
+			continue
+		}
+		switch {
+		case b == '\n' && (i == 0 || text[i-1] != '\r'):
+			dst = append(append(dst, text[from:i]...), '\r')
+			from = i
+		case b == '\r' && (i+1 == len(text) || text[i+1] != '\n'):
+			dst = append(append(dst, text[from:i+1]...), 0)
+			from = i + 1
 		case Command(b) == IAC:
-			dst = append(dst, b, b)
-		default:
-			dst = append(dst, b)
+			dst = append(append(dst, text[from:i+1]...), b)
+			from = i + 1
 		}
 	}
-	return dst
+	return append(dst, text[from:]...)
 }
 
 // AppendCommand appends a command that stands alone, such as GA.

@@ -32,8 +32,8 @@ func show(e telnet.Event) string {
 		return fmt.Sprintf("%v %v %v", e.Option, e.Side, e.On)
 	case telnet.Subnegotiation:
 		return fmt.Sprintf("sub %d %x", byte(e.Option), e.Payload)
-	case telnet.SubTooLong:
-		return fmt.Sprintf("sub too long %d", byte(e.Option))
+	case telnet.SubDropped:
+		return fmt.Sprintf("sub dropped %d", byte(e.Option))
 	case telnet.Other:
 		return e.Command.String()
 	}
@@ -85,10 +85,15 @@ var decodeTests = []struct {
 	{"too long without an end", "'123456789012345678901234567890'", []string{"too long"}, ""},
 	{"as long as may be", "'12345678' 0a", []string{`line "12345678"`}, ""},
 	{"window size", "ff fb 1f ff fa 1f 00 50 00 18 ff f0", []string{"NAWS them true", "sub 31 00500018"}, "fffd1f"},
-	{"window size with a doubled 255", "ff fa 1f 00 ff ff 00 18 ff f0", []string{"sub 31 00ff0018"}, ""},
+	{"window size with a doubled 255", "ff fb 1f ff fa 1f 00 ff ff 00 18 ff f0", []string{"NAWS them true", "sub 31 00ff0018"}, "fffd1f"},
 	{"SE without SB", "ff f0 'a' 0a", []string{`line "a"`}, ""},
-	{"empty subnegotiations", "ff fa 22 ff f0 ff fa 22 01 ff f0", []string{"sub 34 ", "sub 34 01"}, ""},
-	{"subnegotiation without end", "ff fa 18 00 'x' ff fb 1f 'a' 0a", []string{"sub too long 24", "NAWS them true", `line "a"`}, "fffd1f"},
+	{"empty subnegotiations", "ff fb 18 ff fa 18 ff f0 ff fa 18 01 ff f0", []string{"TERMINAL-TYPE them true", "sub 24 ", "sub 24 01"}, "fffd18"},
+	{"subnegotiation of what was not agreed", "ff fa 22 'abc' ff f0 ff fa 1f 00 50 00 18 ff f0 'a' 0a", []string{"sub dropped 34", "sub dropped 31", `line "a"`}, ""},
+	{"subnegotiation after the option was ended", "ff fb 1f ff fc 1f ff fa 1f 00 50 00 18 ff f0", []string{"NAWS them true", "NAWS them false", "sub dropped 31"}, "fffd1ffffe1f"},
+	{"erasing the line ends what is too long", "'123456789' ff f8 'ok' 0a '123456789' ff f4 'on' 0a", []string{"too long", `line "ok"`, "too long", "IP", `line "on"`}, ""},
+	{"backspace takes an unfinished character whole", "'a' e2 82 08 'b' 0a", []string{`line "ab"`}, ""},
+	{"marks are answered each time", "ff fd 06 ff fd 06 ff fb 06", nil, "fffc06fffc06fffe06"},
+	{"subnegotiation without end", "ff fa 18 00 'x' ff fb 1f 'a' 0a", []string{"sub dropped 24", "NAWS them true", `line "a"`}, "fffd1f"},
 	{"unknown options are refused", "ff fb 63 ff fd 63 ff fc 63 ff fe 63", nil, "fffe63fffc63"},
 	{"go-ahead is suppressed when asked for", "ff fd 03 ff fd 03 ff fe 03", []string{"SUPPRESS-GO-AHEAD us true", "SUPPRESS-GO-AHEAD us false"}, "fffb03fffc03"},
 	{"ECHO that was not announced", "ff fd 01 ff fb 01 ff fe 01", nil, "fffc01fffe01"},
@@ -96,7 +101,7 @@ var decodeTests = []struct {
 	{"are you there", "ff f6", []string{"AYT"}, ""},
 	{"what a scanner sends",
 		"ff fc 22 ff fa 22 ff f0 ff ff fc 03 ff fc 18 ff fc 1f ff fc 27 ff fe 56 ff fc 5b ff fe 46 ff fe 5d ff fe c9 0a",
-		[]string{"sub 34 ", `line "` + "\uFFFD\uFFFD" + `"`}, ""},
+		[]string{"sub dropped 34", `line "` + "\uFFFD\uFFFD" + `"`}, ""},
 	{"bytes that are no command", "ff 00 ff 7f ff ee 'a' 0a", []string{`line "a"`}, ""},
 }
 
@@ -150,11 +155,12 @@ func TestSubLimits(t *testing.T) {
 		want   string
 	}{
 		{telnet.TermType, telnet.MaxSub, "sub 24 "},
-		{telnet.TermType, telnet.MaxSub + 1, "sub too long 24"},
+		{telnet.TermType, telnet.MaxSub + 1, "sub dropped 24"},
 		{201, telnet.MaxSubOOB, "sub 201 "},
-		{201, telnet.MaxSubOOB + 1, "sub too long 201"},
+		{201, telnet.MaxSubOOB + 1, "sub dropped 201"},
 	} {
-		c := server(0)
+		c := telnet.New(telnet.Config{Options: map[telnet.Option]telnet.Policy{tt.option: {AcceptThem: true}}})
+		feed(c, []byte{255, 251, byte(tt.option)})
 		events, _ := feed(c, telnet.AppendSub(nil, tt.option, bytes.Repeat([]byte{7}, tt.size)), []byte("after\n"))
 		if len(events) != 2 || !strings.HasPrefix(events[0], tt.want) || events[1] != `line "after"` {
 			t.Errorf("%d bytes for %v: %.60q", tt.size, tt.option, events)

@@ -9,7 +9,9 @@ type Policy struct {
 	// Announced is for an option that we switch on and off as we need it and
 	// that some clients never confirm, as ECHO around a password: our side is
 	// what we said last, and no answer is waited for. A refusal is ignored,
-	// since it cannot be told from the late answer to what we said before.
+	// since it cannot be told from the late answer to what we said before. No
+	// OptionChanged is reported. A DO before the first announcement is refused,
+	// whatever AcceptUs says.
 	Announced bool
 }
 
@@ -38,7 +40,8 @@ func (c *Codec) q(o Option, s Side) *qstate {
 	return &c.us[o]
 }
 
-// On reports whether the option is in force on that side.
+// On reports whether the option is in force on that side. One that we have asked
+// to end stays in force until the peer confirms it, unless it is announced.
 func (c *Codec) On(o Option, s Side) bool { return c.q(o, s).on() }
 
 // Asking reports whether an answer about the option is still to come.
@@ -49,13 +52,16 @@ func (c *Codec) Asking(o Option, s Side) bool {
 
 // AppendEnable appends what asks for the option to be performed by that side.
 // It appends nothing if it is in force or asked for already, or if the answer
-// to an earlier request must be waited for: it is asked for after that.
+// to an earlier request must be waited for: Decode asks for it after that.
+//
+// The answer is reported as OptionChanged. TIMING-MARK is never in force: it can
+// be asked for again once that was reported.
 func (c *Codec) AppendEnable(dst []byte, o Option, s Side) []byte {
 	q := c.q(o, s)
 	switch *q {
 	case qNo, qDropped:
 		*q = qWantYes
-		if s == Us && c.cfg.Options[o].Announced {
+		if c.announced(o, s) {
 			*q = qYes
 		}
 		return append(dst, byte(IAC), byte(s.ask()), byte(o))
@@ -68,13 +74,13 @@ func (c *Codec) AppendEnable(dst []byte, o Option, s Side) []byte {
 }
 
 // AppendDisable appends what ends the option on that side; nothing if it is off
-// already, or if an answer must be waited for.
+// already, or if an answer must be waited for: Decode ends it after that.
 func (c *Codec) AppendDisable(dst []byte, o Option, s Side) []byte {
 	q := c.q(o, s)
 	switch *q {
 	case qYes:
 		*q = qWantNo
-		if s == Us && c.cfg.Options[o].Announced {
+		if c.announced(o, s) {
 			*q = qDropped
 		}
 		return append(dst, byte(IAC), byte(s.deny()), byte(o))
@@ -91,13 +97,22 @@ func (c *Codec) negotiate(cmd Command, o Option, emit func(Event)) {
 	side := Side(cmd == WILL || cmd == WONT)
 	yes := cmd == WILL || cmd == DO
 	p := c.cfg.Options[o]
-	if o == TimingMark && cmd == DO && !p.AcceptUs {
-		// A mark is no state: it is answered each time (RFC 860, section 5).
-		c.reply(WONT, o)
+	q := c.q(o, side)
+	if o == TimingMark {
+		// RFC 860, section 5: a mark is no state. Each request is answered, and
+		// each answer ends its request.
+		switch asked := *q != qNo; {
+		case asked:
+			*q = qNo
+			emit(Event{Kind: OptionChanged, Option: o, Side: side, On: yes})
+		case cmd == DO && p.AcceptUs:
+			c.reply(WILL, o)
+		case yes:
+			c.reply(side.deny(), o)
+		}
 		return
 	}
-	q := c.q(o, side)
-	if side == Us && p.Announced {
+	if c.announced(o, side) {
 		// Once it was announced, a DO may be the late answer to that, and a
 		// refusal could overtake the next announcement.
 		if yes && *q == qNo {
@@ -138,6 +153,28 @@ func (c *Codec) negotiate(cmd Command, o Option, emit func(Event)) {
 	}
 	if now := q.on(); now != was || asked && !now {
 		emit(Event{Kind: OptionChanged, Option: o, Side: side, On: now})
+	}
+}
+
+// announced reports whether what we said last counts, not the peer's answer.
+func (c *Codec) announced(o Option, s Side) bool {
+	return s == Us && o != TimingMark && c.cfg.Options[o].Announced
+}
+
+// adopt brings states that came about under other policies to such as can
+// occur under these: what we said last about an announced option is what
+// counts, and one that no longer is announced and was dropped is off.
+func (c *Codec) adopt() {
+	for o := range c.us {
+		q := &c.us[o]
+		switch announced := c.announced(Option(o), Us); {
+		case announced && (*q == qWantYes || *q == qWantYesNever):
+			*q = qYes
+		case announced && (*q == qWantNo || *q == qWantNoAgain):
+			*q = qDropped
+		case !announced && *q == qDropped:
+			*q = qNo
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func ParseNAWS(payload []byte) (width, height int, ok bool) {
 		switch {
 		case n == 0:
 			return 0
-		case n > 1<<15: // a client that subtracts its own lines may get below 0
+		case n >= 1<<15: // a client that subtracts its own lines may get below 0
 			return least
 		}
 		return min(max(n, least), most)
@@ -75,7 +75,7 @@ type TermTypes struct {
 	Client   string // the client program, or the terminal of a plain telnet
 	Terminal string // the terminal type; "" if the client told one answer only
 	MTTS     int    // the MTTS bits; 0 if the client has none
-	Answers  int
+	Answers  int    // how many answers were taken; at most four are
 
 	last string
 	sent int
@@ -83,7 +83,7 @@ type TermTypes struct {
 }
 
 // AppendSend appends the question for the next answer, or nothing if enough was
-// asked.
+// asked: four questions are the most.
 func (t *TermTypes) AppendSend(dst []byte) []byte {
 	if t.sent++; t.done || t.sent > maxTermTypes {
 		return dst
@@ -91,7 +91,9 @@ func (t *TermTypes) AppendSend(dst []byte) []byte {
 	return AppendSub(dst, TermType, []byte{1}) // SEND
 }
 
-// Add takes a payload of TERMINAL-TYPE and reports whether to ask again.
+// Add takes a payload of TERMINAL-TYPE and reports whether to ask again. An
+// answer that repeats the last or the first one, and one with MTTS bits, is the
+// last. Payloads that are no answer, or that come after the last, are ignored.
 func (t *TermTypes) Add(payload []byte) (again bool) {
 	if t.done || len(payload) == 0 || payload[0] != 0 { // IS
 		return false
@@ -107,7 +109,7 @@ func (t *TermTypes) Add(payload []byte) (again bool) {
 		t.done = true
 	case t.Answers == 1:
 		t.Client = name
-	case name == t.last, name == t.Client:
+	case strings.EqualFold(name, t.last), strings.EqualFold(name, t.Client): // RFC 1091: case does not count
 		t.done = true // the end of the list, or its beginning again
 	case t.Answers == 2:
 		t.Terminal = name

@@ -9,13 +9,12 @@ import (
 )
 
 // ErrBadState is returned for a state that AppendBinary of this version did not
-// write.
+// write. Nothing is known of the connection then: close it.
 var ErrBadState = errors.New("telnet: state cannot be read")
 
-const (
-	stateVersion = 1
-	maxState     = 1 << 20 // bytes of a line or of output in a state
-)
+// stateVersion is the first byte of a state. Another one goes with any change of
+// what follows it.
+const stateVersion = 1
 
 var (
 	_ encoding.BinaryAppender    = (*Codec)(nil)
@@ -24,8 +23,9 @@ var (
 )
 
 // AppendBinary appends the whole state but for the Config: options, a line or
-// sequence that is half received, and output that was not taken. It never
-// fails.
+// sequence that is half received, and output that was not taken. What is half
+// typed is in it in the clear, so it may hold part of a password. The error is
+// always nil.
 func (c *Codec) AppendBinary(dst []byte) ([]byte, error) {
 	var flags byte
 	for i, f := range []bool{c.skip, c.cr, c.over} {
@@ -59,14 +59,23 @@ func (c *Codec) AppendBinary(dst []byte) ([]byte, error) {
 func (c *Codec) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
 
 // UnmarshalBinary sets the state to one that AppendBinary wrote, and keeps the
-// Config. On an error the Codec is as it was.
+// Config, which need not be the one that the state was made with: options stay
+// as they are until one side asks for a change, and a line over a lower limit is
+// told of when more of it comes. It keeps no reference to data and takes no more
+// memory than that. On an error, which wraps ErrBadState, the Codec is as it
+// was.
 func (c *Codec) UnmarshalBinary(data []byte) error {
 	bad := func(what string) error { return fmt.Errorf("%w: %s", ErrBadState, what) }
-	if len(data) < 5 || data[0] != stateVersion {
-		return bad("another version")
+	switch {
+	case len(data) == 0:
+		return bad("it is empty")
+	case data[0] != stateVersion:
+		return bad(fmt.Sprintf("it has version %d, not %d", data[0], stateVersion))
+	case len(data) < 5:
+		return bad("it is cut short")
 	}
 	next := &Codec{cfg: c.cfg, state: state(data[1]), cmd: Command(data[2]), subOpt: Option(data[3])}
-	if next.state > lastState || data[4] > 7 {
+	if next.state > lastState || data[4] > 7 || next.state == inOption && (next.cmd < WILL || next.cmd > DONT) {
 		return bad("no such place in a sequence")
 	}
 	next.skip, next.cr, next.over = data[4]&1 != 0, data[4]&2 != 0, data[4]&4 != 0
@@ -74,7 +83,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 	for _, p := range []struct {
 		to    *[]byte
 		limit int
-	}{{&next.sub, MaxSubOOB}, {&next.line, maxState}, {&next.out, maxState}} {
+	}{{&next.sub, MaxSubOOB}, {&next.line, len(data)}, {&next.out, len(data)}} {
 		n, k := binary.Uvarint(data)
 		if k <= 0 || n > uint64(len(data)-k) || n > uint64(p.limit) {
 			return bad("a part is cut short or over its limit")
@@ -99,9 +108,10 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 	if len(data) > 0 {
 		return bad("bytes are left over")
 	}
-	if slices.ContainsFunc(next.line, func(b byte) bool { return b < ' ' && b != '\t' || b == 0x7f }) {
-		return bad("a line with control characters")
+	if next.over && len(next.line) > 0 || slices.ContainsFunc(next.line, func(b byte) bool { return b < ' ' && b != '\t' || b == 0x7f }) {
+		return bad("no such line can be received")
 	}
+	next.adopt()
 	*c = *next
 	return nil
 }

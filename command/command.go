@@ -28,12 +28,16 @@ type Command struct {
 	Run func(*Call) error
 }
 
-// A UserError is an error in words for the player.
-type UserError struct{ Text string }
+// A UserError is an error in words for the player: what they did wrong, or why
+// something is not to be. It is no failure: it is not logged, and what the
+// command has changed before it returns one stays changed.
+type UserError struct{ Text string } // marked up
 
+// Error returns Text.
 func (e *UserError) Error() string { return e.Text }
 
-// Errorf returns a UserError.
+// Errorf returns a *UserError. Its text is marked up: what a player typed is to
+// go through markup.Escape before it stands in one.
 func Errorf(format string, args ...any) error {
 	return &UserError{fmt.Sprintf(format, args...)}
 }
@@ -47,8 +51,9 @@ type Task interface {
 	Await(work func(ctx context.Context))
 }
 
-// A Host is what commands see of the running Server. Methods with a context
-// block and are called inside Await; the others are called on the loop.
+// A Host is what commands see of the running Server, which supplies it: games
+// read it as Call.Host. Methods with a context block and are called inside Await;
+// the others are called on the loop.
 type Host interface {
 	HashPassword(ctx context.Context, password string) (string, error)
 	CheckPassword(ctx context.Context, hash, password string) (bool, error)
@@ -74,7 +79,8 @@ type Service struct {
 	Cause   string // why it does not run, if it does not
 }
 
-// A Call is one use of a command.
+// A Call is one use of a command. It belongs to the goroutine that Run was called
+// on, and ends with Run: what is to be kept longer is copied out of it.
 type Call struct {
 	World   *world.World
 	Session *world.Session
@@ -129,7 +135,8 @@ func (c *Call) Switch(name string) bool {
 	return false
 }
 
-// Msg sends a text to the session that called, and to no other.
+// Msg sends a text to the session that called, and to no other. The text is
+// marked up: what a player typed goes through markup.Escape first.
 func (c *Call) Msg(text string) {
 	if c.ID == "" {
 		c.Session.Msg(text)
@@ -141,8 +148,9 @@ func (c *Call) Msg(text string) {
 // Msgf is Msg with a format.
 func (c *Call) Msgf(format string, args ...any) { c.Msg(fmt.Sprintf(format, args...)) }
 
-// Search finds one thing from where the puppet is. The error is for the
-// player.
+// Search finds one thing from where the puppet is, by what a player typed; see
+// world.Object.Search for the forms. The error is for the player: nothing fits,
+// several things do, or nothing is played.
 func (c *Call) Search(query string) (world.Entity, error) {
 	if c.Puppet == nil {
 		return nil, Errorf("You are out of character.")
@@ -151,7 +159,13 @@ func (c *Call) Search(query string) (world.Entity, error) {
 }
 
 // Ask shows a prompt and returns what the player answers. Meanwhile the
-// session's other lines wait, and other sessions go on.
+// session's other lines wait, and other sessions go on: look again at what was
+// found before the wait, since it may have moved or be gone. If the session ends
+// or the Server is replaced meanwhile, Ask does not return; the defers of the
+// command run.
+//
+// Ask, AskHidden, Yes, Sleep and Await panic in a call that cannot wait, which is
+// one of Interpreter.Run without a Task.
 func (c *Call) Ask(prompt string) string {
 	defer c.refresh()
 	return c.wait().Ask(prompt, false)
@@ -183,7 +197,7 @@ func (c *Call) Yes(prompt string, def bool) bool {
 	}
 }
 
-// Sleep waits. The session's next lines go on at once, and what comes after the
+// Sleep waits for d. The session's next lines go on at once, and what comes after the
 // wait is lost if the Server is replaced meanwhile: what must happen is a
 // timer of the world (World.After).
 func (c *Call) Sleep(d time.Duration) {

@@ -2,11 +2,14 @@ package command_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"mudlark.dev/command"
 	"mudlark.dev/lock"
+	"mudlark.dev/session"
+	"mudlark.dev/world"
 )
 
 // A command is a value, and reads from top to bottom though it waits.
@@ -55,4 +58,78 @@ func fetchNews(ctx context.Context) string {
 	case <-time.After(time.Second):
 	}
 	return "There is no news."
+}
+
+// The Server has an Interpreter and gives it the lines of all sessions. Package
+// mudtest plays whole games; this is what happens to a line.
+func ExampleInterpreter() {
+	poke := &command.Command{
+		Key: "poke", Aliases: []string{"prod"}, Switches: []string{"hard"},
+		Run: func(c *command.Call) error {
+			fmt.Printf("%s %q, hard: %t, with: %q\n", c.Name, c.LHS, c.Switch("hard"), c.RHS)
+			return nil
+		},
+	}
+	funcs := lock.Default(lock.DefaultHierarchy())
+	// A session that is not logged in carries the set "unloggedin".
+	sets, err := command.NewSets(funcs, &command.CmdSet{Name: "unloggedin", Commands: []*command.Command{poke}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	in, err := command.New(command.Config{Sets: sets, Locks: funcs})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w, err := world.New(world.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s := w.OpenSession(session.NewID(), 1, session.Info{}, "portal")
+	for _, line := range []string{"poke the lark", "PROD/hard lark = a stick", "poke/soft lark"} {
+		if err := in.Run(w, s, line, "", nil); err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// poke "the lark", hard: false, with: ""
+	// prod "lark", hard: true, with: "a stick"
+	// poke has the switches /hard.
+}
+
+// All that is wrong with a game's sets is reported at once, as the game starts.
+func ExampleNewSets() {
+	run := func(*command.Call) error { return nil }
+	_, err := command.NewSets(lock.Default(lock.DefaultHierarchy()), &command.CmdSet{Name: "water", Commands: []*command.Command{
+		{Key: "fish", Run: run},
+		{Key: "angle", Aliases: []string{"Fish"}, Run: run},
+		{Key: "swim", Locks: "cmd:prm(Player)", Run: run},
+	}})
+	fmt.Println(err)
+	// Output:
+	// command: cmdset "water": "fish" and "angle" share a name
+	// command: cmdset "water": "swim": lock: at character 5, "prm(Player)": no function "prm", did you mean "perm"?
+}
+
+// A player reads a UserError; any other error is for the log.
+func ExampleErrorf() {
+	err := fmt.Errorf("get: %w", command.Errorf("The %s is too heavy.", "anvil"))
+	var user *command.UserError
+	if errors.As(err, &user) {
+		fmt.Println(user.Text)
+	}
+	// Output: The anvil is too heavy.
+}
+
+func ExampleCheckPassword() {
+	for _, password := range []string{"short", "adalovelace", "12345678", "tern-on-a-post"} {
+		fmt.Println(command.CheckPassword("AdaLovelace", password))
+	}
+	// Output:
+	// A password needs at least 8 characters.
+	// The password must not be the name.
+	// The password must not be digits alone.
+	// <nil>
 }

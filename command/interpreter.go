@@ -26,8 +26,8 @@ const maxDepth = 10
 
 // Config has the settings of an Interpreter.
 type Config struct {
-	Sets     *Sets
-	Host     Host
+	Sets     *Sets      // required
+	Host     Host       // what commands find as Call.Host; nil if none of them needs it
 	Locks    lock.Funcs // nil means lock.Default
 	Prefixes string     // "" means DefaultPrefixes
 }
@@ -39,7 +39,8 @@ type Interpreter struct {
 	system map[string]*entry // those that no set brings
 }
 
-// New returns an Interpreter.
+// New returns an Interpreter. It fails if Config.Sets is nil, or if Config.Locks
+// lacks a function that the built-in system commands need.
 func New(cfg Config) (*Interpreter, error) {
 	if cfg.Sets == nil {
 		return nil, errors.New("command: Config.Sets is nil")
@@ -77,7 +78,7 @@ func (m Match) Command() *Command { return m.entry.cmd }
 
 // Run runs a line of a session: it finds the command among those around the
 // session and calls it. id is what the client calls the line, or "". task lets
-// the command wait; without one it cannot. The error is the command's: a
+// the command wait; without one it cannot, and panics if it tries. The error is the command's: a
 // *UserError is for the player.
 func (in *Interpreter) Run(w *world.World, s *world.Session, line, id string, task Task) error {
 	m := in.Merged(s)

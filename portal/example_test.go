@@ -1,10 +1,13 @@
 package portal_test
 
 import (
+	"errors"
 	"fmt"
 
 	"mudlark.dev/link/pipe"
+	"mudlark.dev/message"
 	"mudlark.dev/portal"
+	"mudlark.dev/session"
 )
 
 // A plugin adds a protocol of its own at a port of its own.
@@ -27,4 +30,90 @@ func ExampleListen() {
 		fmt.Println(s.Name, s.Addr, s.State)
 	}
 	// Output: line:6666 127.0.0.1:6666 waiting
+}
+
+// All that is wrong with a Config is reported at once.
+func ExampleNew() {
+	_, err := portal.New(portal.Config{
+		OutputFuncs: map[string]map[string]portal.OutputFunc{"telnet": {
+			"text":      appendWeather, // the protocol's own
+			"the rain":  appendWeather,
+			"sunshine":  nil,
+			"wind.from": appendWeather, // as it is to be
+		}},
+	})
+	fmt.Println(err)
+	// Output:
+	// portal: Config.Listener is nil: Servers have nowhere to attach
+	// portal: outputfunc "sunshine" of telnet is nil
+	// portal: outputfunc "text" of telnet: the protocol itself encodes these
+	// portal: outputfunc "the rain" of telnet: not a valid message name
+}
+
+// An outputfunc of the game's own makes a line for telnet of a message that
+// programs take as it is.
+func ExampleOutputFunc() {
+	cfg := portal.Config{
+		Listener:    pipe.Listen(),
+		OutputFuncs: map[string]map[string]portal.OutputFunc{"telnet": {"weather": appendWeather}},
+	}
+	if _, err := portal.New(cfg); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// What the Portal does for all telnet clients that can show the same:
+	caps := session.CapsOf(session.Info{}, session.Prefs{})
+	line, err := appendWeather(nil, message.New("weather", "rain"), caps, message.Options{})
+	fmt.Printf("%q %v\n", line, err)
+	_, err = appendWeather(nil, message.New("weather"), caps, message.Options{})
+	fmt.Println(err)
+	// Output:
+	// "Outside: rain.\r\n" <nil>
+	// weather: no text
+}
+
+func appendWeather(dst []byte, m message.Message, _ session.Caps, _ message.Options) ([]byte, error) {
+	sky, ok := m.ArgText(0)
+	if !ok {
+		return dst, fmt.Errorf("%s: no text", m.Name)
+	}
+	return fmt.Appendf(dst, "Outside: %s.\r\n", sky), nil
+}
+
+// Limits that are left out have their defaults.
+func ExamplePortal_Limits() {
+	p, err := portal.New(portal.Config{Listener: pipe.Listen(), Limits: portal.Limits{Sessions: 100, WriteStall: -1}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	l := p.Limits()
+	fmt.Println(l.Sessions, l.LineBytes, l.WriteStall < 0)
+	// Output: 100 8192 true
+}
+
+// A service that accepts connections by itself has the Portal count them.
+func ExamplePortal_Admit() {
+	p, err := portal.New(portal.Config{Listener: pipe.Listen(), Limits: portal.Limits{ConnectionsPerAddress: 1}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	release, err := p.Admit("192.0.2.7:4711")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = p.Admit("192.0.2.7:4712")
+	fmt.Println(errors.Is(err, portal.ErrTooManyConnections))
+	release()
+	release, err = p.Admit("192.0.2.7:4713")
+	if err == nil {
+		release()
+	}
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
 }

@@ -56,7 +56,7 @@ type InputFunc struct {
 	Help       string          // one line, for the authors of clients
 	Args       []Kind          // positional arguments; a client may leave out those at the end
 	MoreArgs   bool            // more of any kind may follow
-	Kwargs     map[string]Kind // keyword arguments it knows
+	Kwargs     map[string]Kind // keyword arguments it knows, in lower case; a client may write them in any
 	MoreKwargs bool            // others may be given
 	NeedsLogin bool            // only for sessions that are logged in
 
@@ -108,6 +108,8 @@ func inputTable(own []InputFunc) (map[string]*InputFunc, error) {
 			errs = append(errs, fmt.Errorf("server: inputfunc %q: Run is nil", f.Name))
 		case seen[name]:
 			errs = append(errs, fmt.Errorf("server: inputfunc %q is given twice", f.Name))
+		case hasUpper(f.Kwargs):
+			errs = append(errs, fmt.Errorf("server: inputfunc %q: its keyword arguments are to be in lower case", f.Name))
 		default:
 			seen[name] = true
 			table[name] = &f
@@ -125,11 +127,44 @@ func (s *Server) dispatch(seat *seat, t *task, f *link.Input) error {
 	if fn.NeedsLogin && seat.session.Account() == nil {
 		return command.Errorf("You are not logged in.")
 	}
-	if err := fn.accepts(f.Message); err != nil {
+	m := f.Message
+	var err error
+	if hasUpper(m.Kwargs) && fn.Kwargs != nil {
+		m, err = lowerKeys(fn.Name, m)
+	}
+	if err == nil {
+		err = fn.accepts(m)
+	}
+	if err != nil {
 		s.log.Debug("message refused", "session", seat.session.Number(), "message", f.Message.Name, "err", err)
 		return &command.UserError{Text: err.Error()}
 	}
-	return command.ForPlayer(fn.Run(&Input{World: s.world, Session: seat.session, Message: f.Message, s: s, task: t}))
+	return command.ForPlayer(fn.Run(&Input{World: s.world, Session: seat.session, Message: m, s: s, task: t}))
+}
+
+// hasUpper reports whether a keyword is not in lower case.
+func hasUpper[T any](kwargs map[string]T) bool {
+	for k := range kwargs {
+		if k != strings.ToLower(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// lowerKeys returns m with its keywords in lower case; the error, for the client,
+// says that one is there twice.
+func lowerKeys(name string, m message.Message) (message.Message, error) {
+	kwargs := make(map[string]any, len(m.Kwargs))
+	for k, v := range m.Kwargs {
+		lower := strings.ToLower(k)
+		if _, twice := kwargs[lower]; twice {
+			return m, fmt.Errorf("%s: the argument %q is given twice", name, lower)
+		}
+		kwargs[lower] = v
+	}
+	m.Kwargs = kwargs
+	return m, nil
 }
 
 // runInput runs an inputfunc for a message that comes while a command of the
@@ -162,7 +197,7 @@ func (f *InputFunc) accepts(m message.Message) error {
 	}
 	sort.Strings(names)
 	for _, k := range names {
-		kind, known := f.Kwargs[strings.ToLower(k)]
+		kind, known := f.Kwargs[k]
 		if !known && !f.MoreKwargs {
 			return fmt.Errorf("%s has no argument %q", f.Name, k)
 		}

@@ -28,14 +28,15 @@ type Config struct {
 }
 
 // ServerOptions returns what suits a MUD server: SGA is agreed to and not
-// offered, window size and terminal type may be reported, ECHO is announced
-// when a password is asked for.
+// offered, END-OF-RECORD may be offered, window size and terminal type may be
+// reported, ECHO is announced when a password is asked for.
 func ServerOptions() map[Option]Policy {
 	return map[Option]Policy{
-		Echo:     {Announced: true},
-		SGA:      {AcceptUs: true},
-		NAWS:     {AcceptThem: true},
-		TermType: {AcceptThem: true},
+		Echo:      {Announced: true},
+		SGA:       {AcceptUs: true},
+		EndRecord: {AcceptUs: true},
+		NAWS:      {AcceptThem: true},
+		TermType:  {AcceptThem: true},
 	}
 }
 

@@ -48,6 +48,7 @@ const (
 	SGA        Option = 3  // RFC 858
 	TimingMark Option = 6  // RFC 860
 	TermType   Option = 24 // RFC 1091
+	EndRecord  Option = 25 // RFC 885, END-OF-RECORD
 	NAWS       Option = 31 // RFC 1073
 )
 
@@ -62,6 +63,8 @@ func (o Option) String() string {
 		return "TIMING-MARK"
 	case TermType:
 		return "TERMINAL-TYPE"
+	case EndRecord:
+		return "END-OF-RECORD"
 	case NAWS:
 		return "NAWS"
 	}

@@ -27,6 +27,12 @@ func TestRoll(t *testing.T) {
 		// What is not of the declared shape does not reach the inputfunc.
 		program.SendMessage(message.New("roll").With("sides", "six"))
 		program.ExpectText("roll: sides is to be a whole number")
+		program.SendMessage(message.New("ROLL").With("Sides", 2).With("SIDES", 3))
+		program.ExpectText(`roll: the argument "sides" is given twice`)
+		program.SendMessage(message.New("ROLL").With("TIMES", 20).With("Sides", 1000))
+		if m := program.ExpectMessage("roll_result"); m.Kwargs["times"] != int64(20) || m.Kwargs["sides"] != int64(1000) {
+			t.Errorf("roll_result = %v", m)
+		}
 		program.SendMessage(message.New("roll", 6))
 		program.ExpectText("roll takes 0 arguments")
 		program.SendMessage(message.New("roll").With("sides", 1))

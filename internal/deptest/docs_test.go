@@ -97,9 +97,11 @@ func messageReference(in []server.InputFunc) string {
 		"without fraction and exponent is whole, of 64 bits. [Inputfuncs and outputfuncs](../guides/inputfuncs.md) tells how to have\n" +
 		"messages of your own.\n\n" +
 		"## Names and limits\n\n" +
-		"Names are compared without regard to case. They have letters from a to z, digits, `_`, `.` and `-`, at most ")
+		"A name has letters from a to z, digits, `_`, `.` and `-`. Case does not count: names are compared in lower case\n" +
+		"(`message.CanonicalName`), and so are the keywords that an inputfunc declares. A name has at most ")
 	fmt.Fprintf(&b, "%d bytes.\nA message has at most %d values, lists and objects nested at most %d deep, and %d KiB in its binary form. What is beyond is\n"+
-		"refused with an error that names the place.\n", message.MaxName, message.MaxValues, message.MaxDepth, message.MaxBytes>>10)
+		"refused with an error that names the place. How long a text may be, and how many messages a client may send, are settings:\n"+
+		"see [limits](config.md#limits).\n", message.MaxName, message.MaxValues, message.MaxDepth, message.MaxBytes>>10)
 	b.WriteString("\n## From clients to the game\n\nWhat is of another shape is answered with a text that says why.\n\n" +
 		"| name | arguments | keyword arguments | what it does |\n|---|---|---|---|\n")
 	for _, f := range in {
@@ -131,7 +133,9 @@ func messageReference(in []server.InputFunc) string {
 		"| `client_options` | | the options | the answer to `client_options` and `get_client_options` |\n" +
 		"| `get_inputfuncs` | | a name and what it does, for each | the answer to the message of that name |\n" +
 		"| `get_value` | | `name`, `value` | the answer to the message of that name |\n\n" +
-		"Telnet encodes `text` and `prompt`, and leaves out the others unless the game has given it an outputfunc for them.\n\n" +
+		"What a client sees of them is its protocol's to say. Every protocol encodes `text`; `prompt` is encoded as a text by one that has no\n" +
+		"prompts; the others go to an outputfunc of their name, or to the protocol's default. Telnet encodes `text` and `prompt`, and leaves\n" +
+		"out the others unless the game has given it an outputfunc for them.\n\n" +
 		"Game code gives hints for one delivery beside the message (`message.Options`): `Raw` sends a text with its markup characters as\n" +
 		"they stand, `NoColor` takes the markup out. No client can send them.\n")
 	return b.String()

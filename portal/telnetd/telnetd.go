@@ -39,6 +39,8 @@ const Key = "telnet"
 const (
 	// flagNoGA is set while the client wants no go-ahead after prompts.
 	flagNoGA uint32 = 1 << iota
+	// flagEOR is set while the client takes EOR for the end of a prompt.
+	flagEOR
 )
 
 // Bounds of a connection.
@@ -121,17 +123,19 @@ type client struct {
 	full     bool      // the first of lines waits for room in the ring
 	resized  time.Time // when the window size was last passed on
 	resizing *session.Info
-	scanner  bool // it speaks HTTP
-	first    bool // a line was seen
+	foreign  string // the protocol that it speaks instead of telnet, once its first bytes say so
+	begun    bool   // something was read
+	first    bool   // a line was seen
 }
 
-// errHTTP ends a connection that was meant for a web server.
-var errHTTP = errors.New("telnetd: an HTTP client on the telnet port")
+// errForeign ends a connection that was meant for another kind of server.
+var errForeign = errors.New("telnetd: a client of another protocol on the telnet port")
 
 func (cl *client) serve(ctx context.Context) error {
 	cl.mu.Lock()
 	out := cl.codec.AppendEnable(nil, telnet.TermType, telnet.Them)
 	out = cl.codec.AppendEnable(out, telnet.NAWS, telnet.Them)
+	out = cl.codec.AppendEnable(out, telnet.EndRecord, telnet.Us)
 	cl.mu.Unlock()
 	if _, err := cl.Write(out); err != nil {
 		return ignoreClosed(err)
@@ -157,9 +161,14 @@ func (cl *client) serve(ctx context.Context) error {
 		}
 		n, err := cl.read(ctx, buf, wake)
 		if n > 0 {
-			cl.decode(buf[:n])
-			if cl.scanner {
-				return cl.refuseHTTP()
+			if !cl.begun && isTLS(buf[:n]) {
+				cl.foreign = "TLS"
+			} else {
+				cl.decode(buf[:n])
+			}
+			cl.begun = true
+			if cl.foreign != "" {
+				return cl.refuse()
 			}
 		}
 		switch {
@@ -324,7 +333,7 @@ func (cl *client) decode(in []byte) {
 		case telnet.Line:
 			if !cl.first {
 				cl.first = true
-				cl.scanner = isHTTP(e.Text)
+				cl.foreign = foreignLine(e.Text)
 			}
 			cl.lines = append(cl.lines, e.Text)
 			cl.size += len(e.Text) + lineCost
@@ -340,6 +349,10 @@ func (cl *client) decode(in []byte) {
 				next.Flags |= flagNoGA
 			case e.Option == telnet.SGA && e.Side == telnet.Us:
 				next.Flags &^= flagNoGA
+			case e.Option == telnet.EndRecord && e.Side == telnet.Us && e.On:
+				next.Flags |= flagEOR
+			case e.Option == telnet.EndRecord && e.Side == telnet.Us:
+				next.Flags &^= flagEOR
 			}
 		case telnet.Subnegotiation:
 			switch e.Option {
@@ -415,24 +428,40 @@ func (cl *client) tooLong() {
 	cl.Write(telnet.AppendText(nil, text))
 }
 
-// isHTTP reports whether a first line is that of a web browser or scanner.
-func isHTTP(line string) bool {
+// foreignLine returns the protocol whose clients begin with such a line, or "".
+func foreignLine(line string) string {
+	if strings.HasPrefix(line, "SSH-2.0-") || strings.HasPrefix(line, "SSH-1.99-") {
+		return "SSH"
+	}
 	for _, verb := range []string{"GET ", "POST ", "HEAD ", "OPTIONS ", "PUT ", "CONNECT "} {
 		if strings.HasPrefix(line, verb) && strings.Contains(line, " HTTP/1.") {
-			return true
+			return "HTTP"
 		}
 	}
-	return false
+	return ""
 }
 
-func (cl *client) refuseHTTP() error {
-	const body = "This is a game's telnet port, not a web server.\n"
-	fmt.Fprintf(cl, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+// isTLS reports whether a connection that begins like this is one of TLS: the
+// type handshake and a version of major number 3 (RFC 8446, section 5.1). No
+// telnet client begins with these control characters.
+func isTLS(b []byte) bool { return len(b) > 1 && b[0] == 0x16 && b[1] == 3 }
+
+// refuse sends away a client that speaks something else than telnet.
+func (cl *client) refuse() error {
+	switch cl.foreign {
+	case "HTTP":
+		const body = "This is a game's telnet port, not a web server.\n"
+		fmt.Fprintf(cl, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+		cl.log.Debug("HTTP request on the telnet port", "err", errForeign)
+	case "TLS":
+		cl.log.Info("TLS on the plain telnet port: the player's client is to be told to connect without it", "err", errForeign)
+	default:
+		cl.log.Debug("another protocol on the telnet port", "protocol", cl.foreign, "err", errForeign)
+	}
 	cl.CloseAfterFlush(farewell)
 	if cl.session != nil {
-		cl.session.Disconnect("an HTTP request")
+		cl.session.Disconnect("it speaks " + cl.foreign)
 	}
-	cl.log.Debug("HTTP request on the telnet port", "err", errHTTP)
 	return nil
 }
 
@@ -472,16 +501,21 @@ func (cl *client) AppendDefault(dst []byte, _ message.Message, _ session.Caps, _
 	return dst, nil
 }
 
-// AppendPrompt implements portal.Prompter: no line end, and GA unless the client
-// wants none (RFC 854, "THE TELNET GO AHEAD"; RFC 858).
+// AppendPrompt implements portal.Prompter: no line end, and a mark that tells
+// the client so.
 func (cl *client) AppendPrompt(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error) {
-	return appendGA(render(dst, text, caps, o), caps), nil
+	return appendMark(render(dst, text, caps, o), caps), nil
 }
 
-// appendGA ends a prompt. A text that ends its line is none: Mudlet would show
-// an empty line.
-func appendGA(dst []byte, caps session.Caps) []byte {
-	if caps.Flags&flagNoGA == 0 && !bytes.HasSuffix(dst, []byte("\r\n")) {
+// appendMark ends a prompt: with EOR if that was agreed to (RFC 885), else with
+// GA unless the client wants none (RFC 854, "THE TELNET GO AHEAD"; RFC 858). A
+// text that ends its line is no prompt: Mudlet would show an empty line.
+func appendMark(dst []byte, caps session.Caps) []byte {
+	switch {
+	case bytes.HasSuffix(dst, []byte("\r\n")):
+	case caps.Flags&flagEOR != 0:
+		dst = telnet.AppendCommand(dst, telnet.EOR)
+	case caps.Flags&flagNoGA == 0:
 		dst = telnet.AppendCommand(dst, telnet.GA)
 	}
 	return dst
@@ -496,7 +530,7 @@ func (cl *client) AppendQuestion(dst []byte, prompt string, hidden bool, caps se
 		dst = cl.codec.AppendEnable(dst, telnet.Echo, telnet.Us)
 		cl.mu.Unlock()
 	}
-	return appendGA(dst, caps), nil
+	return appendMark(dst, caps), nil
 }
 
 // AppendAnswered implements portal.Asker. The client has not shown the line end

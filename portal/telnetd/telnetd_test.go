@@ -202,8 +202,8 @@ func (g *game) expect(c *client, want ...string) string {
 }
 
 const (
-	opening = "\xff\xfd\x18\xff\xfd\x1f" // DO TERMINAL-TYPE, DO NAWS
-	askTTY  = "\xff\xfa\x18\x01\xff\xf0" // TERMINAL-TYPE SEND
+	opening = "\xff\xfd\x18\xff\xfd\x1f\xff\xfb\x19" // DO TERMINAL-TYPE, DO NAWS, WILL END-OF-RECORD
+	askTTY  = "\xff\xfa\x18\x01\xff\xf0"             // TERMINAL-TYPE SEND
 )
 
 func TestSilentClient(t *testing.T) {
@@ -408,6 +408,58 @@ func TestWindowSize(t *testing.T) {
 		c.send("option\r\n")
 		g.expect(c, "(now 99)")
 	})
+}
+
+// Prompts end with EOR once the client has agreed to it, whatever it says of
+// go-aheads, and with GA again when it wants no EOR any more.
+func TestEndOfRecord(t *testing.T) {
+	bubble(t, portal.Limits{}, func(t *testing.T, g *game) {
+		c := g.dial()
+		c.send("\xff\xfd\x19")
+		time.Sleep(time.Second)
+		c.read()
+		c.send("create Ada\r\n")
+		if got := g.expect(c, "Choose a password: \xff\xfb\x01\xff\xef"); strings.Contains(got, "\xff\xf9") {
+			t.Errorf("a go-ahead beside EOR: %q", got)
+		}
+		c.send("\xff\xfd\x03") // DO SUPPRESS-GO-AHEAD
+		g.expect(c, "\xff\xfb\x03")
+		c.send("tern-on-a-post\r\n")
+		g.expect(c, "Once more, please: \xff\xfb\x01\xff\xef")
+		c.send("\xff\xfe\x19\xff\xfe\x03") // DONT END-OF-RECORD, DONT SUPPRESS-GO-AHEAD
+		g.expect(c, "\xff\xfc\x19")
+		c.send("something-else\r\ncreate Bob\r\n")
+		g.expect(c, "not the same", "Choose a password: \xff\xfb\x01\xff\xf9")
+	})
+}
+
+// What is no telnet client is sent away before anything is asked of the game.
+func TestForeignProtocols(t *testing.T) {
+	for _, tt := range []struct{ name, first, log string }{
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS on the plain telnet port"},
+		{"SSH", "SSH-2.0-OpenSSH_9.2p1\r\n", "protocol=SSH"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, portal.Limits{}, func(t *testing.T, g *game) {
+				c := g.dial()
+				c.read()
+				c.send(tt.first)
+				if got := c.read(); got != "" {
+					t.Errorf("it is sent %q", got)
+				}
+				time.Sleep(5 * time.Second)
+				c.mu.Lock()
+				eof := c.eof
+				c.mu.Unlock()
+				if !eof || len(g.p.Status().Sessions) != 0 {
+					t.Errorf("closed %v, %d sessions", eof, len(g.p.Status().Sessions))
+				}
+				if !strings.Contains(g.log.String(), tt.log) {
+					t.Errorf("the log lacks %q", tt.log)
+				}
+			})
+		})
+	}
 }
 
 func TestHTTP(t *testing.T) {

@@ -27,6 +27,10 @@ type Game struct {
 	// key of the protocol, such as "telnet", and the name of the message.
 	OutputFuncs map[string]map[string]portal.OutputFunc
 
+	// MSSP is what the game tells lists of games of itself, by the names of the
+	// MUD Server Status Protocol, such as "GENRE" or "WEBSITE".
+	MSSP map[string][]string
+
 	// Settings are settings of the game's own, and its own defaults for those
 	// that every game has, limits among them. Portal.Setting and Server.Setting
 	// return the values of its own ones.

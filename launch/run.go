@@ -276,7 +276,7 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 		return nil, err
 	}
 	for _, addr := range conf.Telnet.Listen {
-		if err := p.AddService(portal.Listen(telnetKey, addr, telnetd.New(telnetd.Config{Logger: g.log}))); err != nil {
+		if err := p.AddService(portal.Listen(telnetKey, addr, telnetd.New(telnetd.Config{Logger: g.log, MSSP: g.game.MSSP}))); err != nil {
 			return nil, withHint(fmt.Errorf("telnet.listen: %w", err), "name each port once")
 		}
 	}

@@ -82,7 +82,7 @@ func (g *Game) start() {
 	if err != nil {
 		g.t.Fatalf("portal: %v", err)
 	}
-	tn := telnetd.New(telnetd.Config{Logger: g.log.logger("portal")})
+	tn := telnetd.New(telnetd.Config{Logger: g.log.logger("portal"), MSSP: g.game.MSSP})
 	if err := g.p.AddService(portal.Listen("telnet", telnetAddr, tn)); err != nil {
 		g.t.Fatalf("telnet: %v", err)
 	}

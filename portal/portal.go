@@ -92,6 +92,7 @@ type Portal struct {
 
 	mu         sync.Mutex
 	ran        bool
+	begun      time.Time // when Run was called
 	stopping   bool
 	reason     string // of Shutdown
 	kinds      map[kindKey]*kind
@@ -179,7 +180,7 @@ func (p *Portal) Run(ctx context.Context) error {
 		p.mu.Unlock()
 		return errors.New("portal: Run was called before")
 	}
-	p.ran = true
+	p.ran, p.begun = true, time.Now()
 	// Each part has its own end, so that they can be stopped in order. Values
 	// of ctx are kept, its end is not: Run acts on that.
 	base := context.WithoutCancel(ctx)

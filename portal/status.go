@@ -11,6 +11,7 @@ import (
 type Status struct {
 	Name       string          `json:"name"`
 	Game       string          `json:"game"`
+	Started    time.Time       `json:"started"` // when Run was called
 	Services   []ServiceStatus `json:"services"`
 	Plugins    []PluginStatus  `json:"plugins"`
 	Sessions   []SessionStatus `json:"sessions"`
@@ -70,7 +71,7 @@ type ReloadStatus struct {
 func (p *Portal) Status() Status {
 	p.mu.Lock()
 	st := Status{
-		Name: p.cfg.Name, Game: p.cfg.Game, Server: p.server, LastReload: p.lastReload,
+		Name: p.cfg.Name, Game: p.cfg.Game, Started: p.begun, Server: p.server, LastReload: p.lastReload,
 		Sessions: []SessionStatus{},
 		Ignored:  p.ignored.Load(),
 	}

@@ -28,13 +28,14 @@ type Config struct {
 }
 
 // ServerOptions returns what suits a MUD server: SGA is agreed to and not
-// offered, END-OF-RECORD may be offered, window size and terminal type may be
+// offered, END-OF-RECORD and MSSP may be offered, window size and terminal type may be
 // reported, ECHO is announced when a password is asked for.
 func ServerOptions() map[Option]Policy {
 	return map[Option]Policy{
 		Echo:      {Announced: true},
 		SGA:       {AcceptUs: true},
 		EndRecord: {AcceptUs: true},
+		MSSP:      {AcceptUs: true},
 		NAWS:      {AcceptThem: true},
 		TermType:  {AcceptThem: true},
 	}

@@ -50,6 +50,7 @@ const (
 	TermType   Option = 24 // RFC 1091
 	EndRecord  Option = 25 // RFC 885, END-OF-RECORD
 	NAWS       Option = 31 // RFC 1073
+	MSSP       Option = 70 // MUD Server Status Protocol, https://tintin.mudhalla.net/protocols/mssp/
 )
 
 // String returns the option's name, or its number.
@@ -67,6 +68,8 @@ func (o Option) String() string {
 		return "END-OF-RECORD"
 	case NAWS:
 		return "NAWS"
+	case MSSP:
+		return "MSSP"
 	}
 	return fmt.Sprintf("option %d", byte(o))
 }

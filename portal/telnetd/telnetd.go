@@ -56,6 +56,11 @@ const (
 type Config struct {
 	Wait   time.Duration // how long a client has to answer before it gets the first screen; 0 means 500ms
 	Logger *slog.Logger  // nil means slog.Default()
+
+	// MSSP is what the game tells lists of games, by the names of MSSP, such as
+	// "GENRE" or "WEBSITE". What is known here, such as PLAYERS and PORT, need
+	// not be given; what is given goes before.
+	MSSP map[string][]string
 }
 
 // A Protocol turns telnet connections into sessions.
@@ -126,6 +131,7 @@ type client struct {
 	foreign  string // the protocol that it speaks instead of telnet, once its first bytes say so
 	begun    bool   // something was read
 	first    bool   // a line was seen
+	crawls   int    // how often it was told of MSSP
 }
 
 // errForeign ends a connection that was meant for another kind of server.
@@ -135,6 +141,7 @@ func (cl *client) serve(ctx context.Context) error {
 	cl.mu.Lock()
 	out := cl.codec.AppendEnable(nil, telnet.TermType, telnet.Them)
 	out = cl.codec.AppendEnable(out, telnet.NAWS, telnet.Them)
+	out = cl.codec.AppendEnable(out, telnet.MSSP, telnet.Us)
 	out = cl.codec.AppendEnable(out, telnet.EndRecord, telnet.Us)
 	cl.mu.Unlock()
 	if _, err := cl.Write(out); err != nil {
@@ -318,7 +325,7 @@ const lastLines = 10 * time.Second
 func (cl *client) decode(in []byte) {
 	// What events ask to be sent goes out behind the codec's own answers.
 	var out []byte
-	tooLong := false
+	tooLong, mssp, msspText := false, false, false
 	next := cl.info
 	if cl.session != nil {
 		next = cl.session.Info()
@@ -334,6 +341,10 @@ func (cl *client) decode(in []byte) {
 			if !cl.first {
 				cl.first = true
 				cl.foreign = foreignLine(e.Text)
+				if e.Text == msspLine {
+					msspText = true
+					return
+				}
 			}
 			cl.lines = append(cl.lines, e.Text)
 			cl.size += len(e.Text) + lineCost
@@ -349,6 +360,8 @@ func (cl *client) decode(in []byte) {
 				next.Flags |= flagNoGA
 			case e.Option == telnet.SGA && e.Side == telnet.Us:
 				next.Flags &^= flagNoGA
+			case e.Option == telnet.MSSP && e.Side == telnet.Us && e.On:
+				mssp = true
 			case e.Option == telnet.EndRecord && e.Side == telnet.Us && e.On:
 				next.Flags |= flagEOR
 			case e.Option == telnet.EndRecord && e.Side == telnet.Us:
@@ -379,6 +392,9 @@ func (cl *client) decode(in []byte) {
 	}
 	if tooLong {
 		cl.tooLong()
+	}
+	if mssp || msspText {
+		cl.tellMSSP(msspText)
 	}
 	switch {
 	case next == before:

@@ -202,8 +202,8 @@ func (g *game) expect(c *client, want ...string) string {
 }
 
 const (
-	opening = "\xff\xfd\x18\xff\xfd\x1f\xff\xfb\x19" // DO TERMINAL-TYPE, DO NAWS, WILL END-OF-RECORD
-	askTTY  = "\xff\xfa\x18\x01\xff\xf0"             // TERMINAL-TYPE SEND
+	opening = "\xff\xfd\x18\xff\xfd\x1f\xff\xfb\x46\xff\xfb\x19" // DO TERMINAL-TYPE, DO NAWS, WILL MSSP, WILL END-OF-RECORD
+	askTTY  = "\xff\xfa\x18\x01\xff\xf0"                         // TERMINAL-TYPE SEND
 )
 
 func TestSilentClient(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -98,13 +99,13 @@ type Portal struct {
 	kinds      map[kindKey]*kind
 	sessions   map[session.ID]*Session
 	lastNumber uint64
-	addresses  map[string]int // open connections
-	conns      map[*Conn]struct{}
-	link       *attachment   // the Server's, once it has its seats
-	attached   chan struct{} // closed when link is set; a new one when it is lost
-	everBack   bool          // a Server has been attached
-	away       bool          // no Server takes lines
-	notice     string        // what players are told of it; "" before they are
+	addresses  map[string]int   // open connections
+	conns      map[*Conn]string // by their protocol's key
+	link       *attachment      // the Server's, once it has its seats
+	attached   chan struct{}    // closed when link is set; a new one when it is lost
+	everBack   bool             // a Server has been attached
+	away       bool             // no Server takes lines
+	notice     string           // what players are told of it; "" before they are
 	awayTimer  *time.Timer
 	server     ServerStatus
 	lastReload *ReloadStatus
@@ -158,7 +159,7 @@ func New(cfg Config) (*Portal, error) {
 		kinds:      make(map[kindKey]*kind),
 		sessions:   make(map[session.ID]*Session),
 		addresses:  make(map[string]int),
-		conns:      make(map[*Conn]struct{}),
+		conns:      make(map[*Conn]string),
 		attached:   make(chan struct{}),
 		server:     ServerStatus{State: StateDown, Since: time.Now()},
 	}
@@ -172,8 +173,9 @@ func (p *Portal) Limits() Limits { return p.cfg.Limits }
 // Run starts the plugins, the services and the Server, and runs until ctx is
 // done or Shutdown was called. Then it stops accepting, has the Server stop,
 // says goodbye to the clients, and returns when all has ended: nil after a
-// clean stop. With Strict it returns the error of a plugin or service that
-// cannot be started. It is called once.
+// clean stop. What a plugin has started and does not end within a few seconds of
+// being told to is left, and named in the log. With Strict Run returns the error
+// of a plugin or service that cannot be started. It is called once.
 func (p *Portal) Run(ctx context.Context) error {
 	p.mu.Lock()
 	if p.ran {
@@ -225,7 +227,9 @@ func (p *Portal) Run(ctx context.Context) error {
 	p.log.Info("portal stopping", "reason", reason)
 
 	p.stopServices()
-	p.services.Stop()
+	if !within(flushTime, p.services.Stop) {
+		p.log.Error("services do not end, and are left", "services", p.running())
+	}
 	stopSuper()
 	superDone.Wait()
 	p.waitLink(flushTime)
@@ -274,8 +278,43 @@ func (p *Portal) waitConns(limit time.Duration) {
 		c.CloseAfterFlush(limit)
 	}
 	p.mu.Unlock()
-	p.serving.Wait()
+	if !within(2*limit, p.serving.Wait) {
+		p.mu.Lock()
+		n, keys := len(p.conns), slices.Compact(slices.Sorted(maps.Values(p.conns)))
+		p.mu.Unlock()
+		p.log.Error("connections do not end, and are left", "connections", n, "proto", keys)
+	}
 	p.stopConns()
+}
+
+// within reports whether f returns within limit. If it does not, it is left to
+// itself.
+func within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// running returns the names of the services that have been started and have not
+// ended.
+func (p *Portal) running() []string {
+	var names []string
+	for _, st := range p.services.Status() {
+		if st.State == StateRunning || st.State == StateFailed {
+			names = append(names, st.Name)
+		}
+	}
+	return names
 }
 
 // Shutdown makes Run return. Reason is told to the players; if it is empty they
@@ -292,14 +331,15 @@ func (p *Portal) Shutdown(reason string) {
 	}
 }
 
-// goConn runs f on a goroutine that Run waits for, unless the Portal stops.
-func (p *Portal) goConn(c *Conn, f func()) bool {
+// goConn runs f for a connection of the protocol with that key, on a goroutine
+// that Run waits for, unless the Portal stops.
+func (p *Portal) goConn(c *Conn, key string, f func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopping {
 		return false
 	}
-	p.conns[c] = struct{}{}
+	p.conns[c] = key
 	p.serving.Go(func() {
 		defer func() {
 			p.mu.Lock()

@@ -23,8 +23,11 @@ type (
 // A Protocol turns connections of one kind into sessions. ServeConn owns every
 // goroutine that it starts. It calls p.Connect when the client is ready, gives
 // the game what the client says, and returns when c is closed from either side.
-// What it has not ended itself then is ended: its session, and c. Its error is logged, at a level for curiosity: clients
-// leave in many ways. Ctx is done when the Portal has no more time to lose.
+// What it has not ended itself then is ended: its session, and c. Its error is
+// logged, at a level for curiosity: clients leave in many ways. A panic of
+// ServeConn ends this connection; that of a goroutine which it has started ends
+// the Portal, as any goroutine's does. Ctx is done when the Portal has no more
+// time to lose.
 type Protocol interface {
 	Key() string // lower case and stable: it is stored with the session
 	ServeConn(ctx context.Context, c *Conn, p *Portal) error
@@ -87,8 +90,9 @@ type listenService struct {
 	listen func(*Portal) (net.Listener, error)
 	p      *Portal
 
-	mu sync.Mutex
-	l  net.Listener
+	mu  sync.Mutex
+	l   net.Listener
+	key string // of pr
 }
 
 var (
@@ -138,13 +142,16 @@ func (s *listenService) Addr() string {
 
 // Open opens the port.
 func (s *listenService) Open(context.Context) error {
+	// Of a protocol that is nil this panics, here, where that is a failure of
+	// the service and not yet one of a connection.
+	key := s.pr.Key()
 	l, err := s.listen(s.p)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.l = l
+	s.l, s.key = l, key
 	return nil
 }
 
@@ -152,7 +159,7 @@ func (s *listenService) Open(context.Context) error {
 // they go on without the service.
 func (s *listenService) Run(ctx context.Context) error {
 	s.mu.Lock()
-	l := s.l
+	l, key := s.l, s.key
 	s.mu.Unlock()
 	defer l.Close()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
@@ -162,7 +169,7 @@ func (s *listenService) Run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			s.p.serve(c, s.pr)
+			s.p.serve(c, key, s.pr)
 		case ctx.Err() != nil:
 			return nil
 		case !isTemporary(err):
@@ -181,28 +188,29 @@ func (s *listenService) Run(ctx context.Context) error {
 	}
 }
 
-// serve has pr serve c on a goroutine of its own, if the limits admit it.
-func (p *Portal) serve(c net.Conn, pr Protocol) {
+// serve has pr, whose key that is, serve c on a goroutine of its own, if the
+// limits admit it.
+func (p *Portal) serve(c net.Conn, key string, pr Protocol) {
 	addr := c.RemoteAddr().String()
 	release, err := p.Admit(addr)
 	if err != nil {
-		p.log.Info("connection turned away", "proto", pr.Key(), "remote", addr, "err", err)
+		p.log.Info("connection turned away", "proto", key, "remote", addr, "err", err)
 		refuse(c, refusal(err))
 		return
 	}
 	nc := NewConn(c, p.cfg.Limits)
-	if !p.goConn(nc, func() {
+	if !p.goConn(nc, key, func() {
 		defer release()
 		defer nc.finish()
-		p.serveConn(nc, pr)
+		p.serveConn(nc, key, pr)
 	}) {
 		release()
 		refuse(c, plainStopping)
 	}
 }
 
-func (p *Portal) serveConn(nc *Conn, pr Protocol) {
-	log := p.log.With("proto", pr.Key(), "remote", nc.RemoteAddr().String())
+func (p *Portal) serveConn(nc *Conn, key string, pr Protocol) {
+	log := p.log.With("proto", key, "remote", nc.RemoteAddr().String())
 	ctx := context.WithValue(p.connCtx, connKey{}, nc)
 	err := service.Guard(func() error { return pr.ServeConn(ctx, nc, p) })
 	cause := nc.Err()

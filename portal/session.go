@@ -366,8 +366,13 @@ func (s *Session) wakeLocked() func() {
 		if space != nil {
 			close(space)
 		}
-		if f != nil {
-			f()
+		if f == nil {
+			return
+		}
+		// Whoever wakes is the reader of the link, or a timer: a panic there
+		// would end the Portal.
+		if err := service.Guard(func() error { f(); return nil }); err != nil {
+			s.logger().Error("protocol failed as there was space", service.ErrAttr(err))
 		}
 	}
 }
@@ -446,12 +451,26 @@ func (s *Session) sent(n int) {
 // taken gives what was written back to the Server's budget, once nothing of it
 // waits any more.
 func (s *Session) taken() {
-	if s.queue != nil && s.queue.Queued() > 0 {
+	if s.queue != nil && s.waiting() > 0 {
 		return
 	}
 	s.mu.Lock()
 	s.returnLocked(false)
 	s.mu.Unlock()
+}
+
+// waiting asks the queue how much of the output waits: nothing, if that fails.
+func (s *Session) waiting() int {
+	n, err := queued(s.queue)
+	if err != nil {
+		s.logger().Error("client cannot say what waits for it", service.ErrAttr(err))
+	}
+	return n
+}
+
+func queued(q Queuer) (n int, err error) {
+	defer service.Recover(&err)
+	return q.Queued(), nil
 }
 
 // returnLocked gives back all that is unread. The session's own credit goes out

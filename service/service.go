@@ -355,7 +355,9 @@ func (e *entry) status() Status {
 		st.Error = e.err.Error()
 	}
 	if a, ok := e.s.(Addresser); ok {
-		st.Addr = a.Addr()
+		// A panic would end the process as it starts; without it the address is
+		// left out.
+		_ = Guard(func() error { st.Addr = a.Addr(); return nil })
 	}
 	return st
 }

@@ -14,6 +14,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mudlark.dev/config"
@@ -90,7 +91,8 @@ func (b *bridge) Run(ctx context.Context) error {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 
-	s, err := b.p.Connect(ctx, &chat{Conn: c}, session.Info{Protocol: "bridge", Addr: b.addr})
+	client := &chat{Conn: c}
+	s, err := b.p.Connect(ctx, client, session.Info{Protocol: "bridge", Addr: b.addr})
 	if err != nil {
 		return err
 	}
@@ -98,26 +100,48 @@ func (b *bridge) Run(ctx context.Context) error {
 	if err := s.DataIn(ctx, message.New("login").With("name", b.account).With("password", b.password)); err != nil {
 		return err
 	}
+	// A password that is wrong is answered with a text, for people. What the
+	// bridge can tell is that nobody plays.
+	defer time.AfterFunc(loginTime, func() {
+		if !client.plays.Load() {
+			s.Disconnect("not logged in")
+		}
+	}).Stop()
 	lines := bufio.NewScanner(c)
 	for lines.Scan() {
 		who, text, ok := strings.Cut(lines.Text(), ": ")
-		if !ok || strings.TrimSpace(text) == "" {
-			continue // not something that somebody said
+		if !ok || strings.TrimSpace(text) == "" || !client.plays.Load() {
+			continue // not something that somebody said, or nobody to say it
 		}
 		err := s.DataIn(ctx, message.Text("say ["+who+"] "+text))
 		if err != nil && !errors.Is(err, portal.ErrTooLong) {
 			return fmt.Errorf("the game has closed the session: %w", err)
 		}
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case !client.plays.Load():
+		return fmt.Errorf("the game has not let %s in; see bridge.account and bridge.password", b.account)
 	}
 	return errors.Join(errors.New("the chat has closed the connection"), lines.Err())
 }
 
+// loginTime is how long the game may take to let the bridge in.
+const loginTime = time.Minute
+
 // chat is the bridge as the game's client: of all it reads, it tells the chat
 // what people say.
-type chat struct{ *portal.Conn }
+type chat struct {
+	*portal.Conn
+	plays atomic.Bool // its character is in the game
+}
+
+var _ portal.LoginObserver = (*chat)(nil)
+
+// AtLogin notes whether there is a character to say what is said in the chat.
+// What came without one would be typed at the screen for logging in.
+func (c *chat) AtLogin(_, puppet string) { c.plays.Store(puppet != "") }
 
 var said = regexp.MustCompile(`^(\S+) says, "(.*)"$`)
 

@@ -141,3 +141,28 @@ func TestBridgeWithoutPassword(t *testing.T) {
 		}
 	})
 }
+
+// A bridge that the game does not let in says so, and tries again.
+func TestBridgeWithAWrongPassword(t *testing.T) {
+	mudtest.Run(t, game(&chatServer{}, "not the password"), func(g *mudtest.Game) {
+		g.AllowErrors()
+		made := g.Dial()
+		made.Login("Chat")
+		bridge := func() portal.ServiceStatus { return g.Portal().Status().Services[1] }
+		if st := bridge(); st.State != portal.StateRunning {
+			t.Errorf("before a minute is over: %+v", st)
+		}
+		g.Advance(time.Minute)
+		const want = "the game has not let Chat in; see bridge.account and bridge.password"
+		if st := bridge(); st.State != portal.StateFailed || st.Error != want {
+			t.Errorf("after a minute: %+v", st)
+		}
+		if n := len(g.Portal().Status().Sessions); n != 1 {
+			t.Errorf("%d sessions, want the player's alone", n)
+		}
+		g.Advance(time.Second)
+		if st := bridge(); st.State != portal.StateRunning {
+			t.Errorf("a second later: %+v", st)
+		}
+	})
+}

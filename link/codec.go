@@ -249,7 +249,8 @@ func (f *Login) appendTo(b []byte) ([]byte, error) {
 func (f *Prefs) appendTo(b []byte) ([]byte, error) {
 	b = appendUint(b, uint64(f.Session))
 	b = appendBits(b, f.Prefs.NoColor, f.Prefs.ScreenReader)
-	return appendUint(b, uint64(max(f.Prefs.Width, 0))), nil
+	b = appendUint(b, uint64(max(f.Prefs.Width, 0)))
+	return appendString(b, f.Prefs.Encoding), nil
 }
 
 func (f *Disconnect) appendTo(b []byte) ([]byte, error) {
@@ -323,7 +324,9 @@ func appendInfo(b []byte, i session.Info) []byte {
 	b = append(b, byte(i.Colors))
 	b = appendUint(b, uint64(max(i.Width, 0)))
 	b = appendUint(b, uint64(max(i.Height, 0)))
-	b = appendBits(b, i.ScreenReader, i.GMCP)
+	b = appendBits(b, i.ScreenReader, i.GMCP, i.MSDP, i.TLS)
+	b = appendString(b, i.Version)
+	b = appendString(b, string(i.Packages))
 	return appendUint(b, uint64(i.Flags))
 }
 
@@ -444,7 +447,7 @@ func (d *decoder) options() message.Options {
 
 func (d *decoder) prefs() session.Prefs {
 	b := d.u8()
-	return session.Prefs{NoColor: b&1 != 0, ScreenReader: b&2 != 0, Width: d.small()}
+	return session.Prefs{NoColor: b&1 != 0, ScreenReader: b&2 != 0, Width: d.small(), Encoding: d.str()}
 }
 
 func (d *decoder) info() session.Info {
@@ -453,7 +456,8 @@ func (d *decoder) info() session.Info {
 		Colors: session.Colors(d.u8()), Width: d.small(), Height: d.small(),
 	}
 	b := d.u8()
-	i.ScreenReader, i.GMCP = b&1 != 0, b&2 != 0
+	i.ScreenReader, i.GMCP, i.MSDP, i.TLS = b&1 != 0, b&2 != 0, b&4 != 0, b&8 != 0
+	i.Version, i.Packages = d.str(), session.Packages(d.str())
 	i.Flags = d.u32()
 	return i
 }

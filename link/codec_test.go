@@ -18,7 +18,7 @@ import (
 func samples() []link.Frame {
 	info := session.Info{
 		Protocol: "telnet", Addr: "[2001:db8::1]:4242", Client: "TINTIN++", Terminal: "xterm", Encoding: "ISO-8859-1",
-		Colors: session.ColorsTrue, Width: 132, Height: 41, ScreenReader: true, GMCP: true, Flags: 1 << 31,
+		Colors: session.ColorsTrue, Width: 132, Height: 41, ScreenReader: true, GMCP: true, MSDP: true, TLS: true, Version: "2.02", Packages: "char 1", Flags: 1 << 31,
 	}
 	rich := message.New("room_info", 12, "Mudflat", nil, 1.5, true).With("exits", map[string]any{"n": int64(13)})
 	return []link.Frame{
@@ -39,7 +39,7 @@ func samples() []link.Frame {
 		&link.Output{Sessions: []link.Index{1}, Options: message.Options{NoColor: true}, Message: rich},
 		&link.Question{Session: 3, ID: link.QuestionID{Line: 2, K: 1}, Hidden: true, Prompt: "Password: "},
 		&link.Login{Session: 3, Account: "ada", Puppet: "Ada"},
-		&link.Prefs{Session: 3, Prefs: session.Prefs{NoColor: true, ScreenReader: true, Width: 40}},
+		&link.Prefs{Session: 3, Prefs: session.Prefs{NoColor: true, ScreenReader: true, Width: 40, Encoding: "IBM437"}},
 		&link.Disconnect{Session: 3, Reason: "Goodbye."},
 		&link.Action{Mode: link.ModeReload, Session: 3, Reason: "because"},
 		&link.End{Commit: 501, Lines: []link.Line{{Session: 3, N: 9}, {Session: 4, N: 1 << 33}}},

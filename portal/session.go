@@ -315,7 +315,7 @@ func (s *Session) Update(f func(*session.Info)) {
 
 // trimInfo cuts what clients say of themselves to a size that can be kept.
 func trimInfo(i *session.Info) {
-	for _, f := range []*string{&i.Client, &i.Terminal, &i.Encoding} {
+	for _, f := range []*string{&i.Client, &i.Terminal, &i.Encoding, &i.Version} {
 		*f = cut(*f, 64)
 	}
 	i.Addr = cut(i.Addr, 128)

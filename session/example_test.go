@@ -9,7 +9,7 @@ import (
 // What a client can do and what its player prefers make what is sent to it.
 func ExampleCapsOf() {
 	info := session.Info{Protocol: "telnet", Client: "MUDLET", Colors: session.Colors256, Width: 132}
-	fmt.Println(session.CapsOf(info, session.Prefs{}))
+	fmt.Printf("%+v\n", session.CapsOf(info, session.Prefs{}))
 	fmt.Println(session.CapsOf(info, session.Prefs{NoColor: true, Width: 60}).Colors)
 
 	// A screen reader reads escape sequences aloud, so it gets none.
@@ -20,7 +20,7 @@ func ExampleCapsOf() {
 	caps = session.CapsOf(session.Info{}, session.Prefs{})
 	fmt.Println(caps.Colors, caps.Width)
 	// Output:
-	// { 256 132 false 0}
+	// {Encoding: Colors:256 Width:132 ScreenReader:false GMCP:false MSDP:false Packages: Flags:0}
 	// none
 	// none true
 	// none 80

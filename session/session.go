@@ -90,16 +90,21 @@ type Info struct {
 	Width        int    // window width in cells; 0 means the client did not tell
 	Height       int    // window height in lines; 0 means the client did not tell
 	ScreenReader bool   // the client said that a screen reader is in use
-	GMCP         bool   // the client takes messages beside text
+	GMCP         bool   // the client takes messages beside text, by GMCP or as its protocol has them
+	MSDP         bool   // the client takes messages beside text as variables of MSDP
+	TLS          bool   // what is sent cannot be read on the way
+	Version      string // the client program's version, as it gave it; at most 64 bytes
+	Packages     Packages
 	Flags        uint32 // bits that the protocol's own outputfuncs read, such as "no go-ahead"; opaque to others
 }
 
 // Prefs are what a session's player chose. The Server is their only writer; a
 // zero field leaves the client's own word standing.
 type Prefs struct {
-	NoColor      bool // no colours, whatever the client can show
-	ScreenReader bool // as if the client had said so
-	Width        int  // window width in cells, for a client that tells none or a wrong one; 0 means the client's
+	NoColor      bool   // no colours, whatever the client can show
+	ScreenReader bool   // as if the client had said so
+	Width        int    // window width in cells, for a client that tells none or a wrong one; 0 means the client's
+	Encoding     string // IANA name of the character encoding, for a client that tells none or a wrong one; "" means the client's
 }
 
 // Caps is all that the encoding of a text depends on. It is comparable: one
@@ -109,6 +114,9 @@ type Caps struct {
 	Colors       Colors
 	Width        int // in cells, never 0
 	ScreenReader bool
+	GMCP         bool
+	MSDP         bool
+	Packages     Packages
 	Flags        uint32 // Info.Flags
 }
 
@@ -120,7 +128,13 @@ func CapsOf(i Info, p Prefs) Caps {
 		Colors:       i.Colors,
 		Width:        i.Width,
 		ScreenReader: i.ScreenReader || p.ScreenReader,
+		GMCP:         i.GMCP,
+		MSDP:         i.MSDP,
+		Packages:     i.Packages,
 		Flags:        i.Flags,
+	}
+	if p.Encoding != "" {
+		c.Encoding = p.Encoding
 	}
 	if p.NoColor || c.ScreenReader {
 		c.Colors = NoColors

@@ -36,6 +36,8 @@ func TestCapsOf(t *testing.T) {
 		{"no colour wanted", session.Info{Colors: session.ColorsTrue, Width: 100}, session.Prefs{NoColor: true}, session.Caps{Width: 100}},
 		{"screen reader has no colours", session.Info{Colors: session.Colors16}, session.Prefs{ScreenReader: true},
 			session.Caps{Width: 80, ScreenReader: true}},
+		{"chosen encoding wins", session.Info{Encoding: "UTF-8"}, session.Prefs{Encoding: "IBM437"}, session.Caps{Width: 80, Encoding: "IBM437"}},
+		{"messages beside text", session.Info{GMCP: true, MSDP: true, Packages: "char 1"}, session.Prefs{}, session.Caps{Width: 80, GMCP: true, MSDP: true, Packages: "char 1"}},
 		{"chosen width wins", session.Info{Width: 100}, session.Prefs{Width: 60}, session.Caps{Width: 60}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package telnet
 
 import (
+	"io"
 	"slices"
 	"unicode/utf8"
 )
@@ -12,7 +13,7 @@ const DefaultMaxLine = 4096
 // doubled. A longer one is reported as SubDropped and skipped up to its end.
 const (
 	MaxSub    = 8 << 10
-	MaxSubOOB = 64 << 10 // of GMCP (201) and MSDP (69), which carry whole documents
+	MaxSubOOB = 64 << 10 // of GMCP and MSDP, which carry whole documents
 )
 
 // Config has the settings of a Codec. The zero value refuses every option.
@@ -25,19 +26,32 @@ type Config struct {
 	// MaxLine is the longest line in bytes, as it is received; 0 or less means
 	// DefaultMaxLine. No more than that is kept of a line.
 	MaxLine int
+
+	// Allow is asked before each WILL, WONT, DO and DONT that is received. One
+	// that it refuses is passed over as if it had not come: there is no answer
+	// and no change. It bounds what a flood of them costs. Nil allows all.
+	Allow func() bool
 }
 
-// ServerOptions returns what suits a MUD server: SGA is agreed to and not
-// offered, END-OF-RECORD and MSSP may be offered, window size and terminal type may be
-// reported, ECHO is announced when a password is asked for.
+// ServerOptions returns what suits a MUD server: the options that this package
+// knows may be agreed to in the direction in which MUD clients use them, SGA is
+// agreed to and not to be offered, and ECHO is announced when a password is asked
+// for. The caller may change the map before it is used.
 func ServerOptions() map[Option]Policy {
 	return map[Option]Policy{
-		Echo:      {Announced: true},
-		SGA:       {AcceptUs: true},
-		EndRecord: {AcceptUs: true},
-		MSSP:      {AcceptUs: true},
-		NAWS:      {AcceptThem: true},
-		TermType:  {AcceptThem: true},
+		Echo:       {Announced: true},
+		SGA:        {AcceptUs: true},
+		EndRecord:  {AcceptUs: true},
+		Charset:    {AcceptUs: true, AcceptThem: true},
+		MSDP:       {AcceptUs: true},
+		MSSP:       {AcceptUs: true},
+		MCCP2:      {AcceptUs: true},
+		MCCP3:      {AcceptUs: true},
+		MXP:        {AcceptUs: true},
+		GMCP:       {AcceptUs: true},
+		NAWS:       {AcceptThem: true},
+		TermType:   {AcceptThem: true},
+		NewEnviron: {AcceptThem: true},
 	}
 }
 
@@ -52,6 +66,8 @@ const (
 	Subnegotiation                 // Payload belongs to Option, which is in force
 	SubDropped                     // one of Option was over the limit, malformed, or of an option not in force
 	Other                          // Command came: NOP, DM, BRK, IP, AO, AYT, GA, EOR
+	Inflation                      // what the peer sends is compressed from here on, or no longer: On
+	InflateError                   // Err: what was received cannot be decompressed; all that follows is passed over
 )
 
 // An Event is what the Codec found in its input.
@@ -61,8 +77,9 @@ type Event struct {
 	Payload []byte  // of Subnegotiation: good until the call that reports it returns
 	Option  Option  // of OptionChanged, Subnegotiation, SubDropped
 	Side    Side    // of OptionChanged
-	On      bool    // of OptionChanged
+	On      bool    // of OptionChanged, Inflation
 	Command Command // of Other
+	Err     error   // of InflateError
 }
 
 // state is where in a sequence the input is.
@@ -94,6 +111,10 @@ type Codec struct {
 	us     [256]qstate
 	them   [256]qstate
 	out    []byte
+
+	decode   func([]byte) string // nil: UTF-8
+	inflater *inflater           // while the input is compressed
+	broken   bool                // the input cannot be decompressed
 }
 
 // New returns a Codec at the beginning of a connection.
@@ -121,14 +142,63 @@ func (c *Codec) TakeOutput() []byte {
 	return out
 }
 
+// SetDecoder has lines that end from now on read by f, which must return valid
+// UTF-8 and keep nothing; nil means UTF-8, the default. The encoding must have
+// the ASCII characters as they are and no control characters within others. It
+// is not part of the state that AppendBinary writes.
+func (c *Codec) SetDecoder(f func([]byte) string) { c.decode = f }
+
+// Close releases what decompresses the input. It is needed where MCCP3 may have
+// been agreed to, when the connection has ended; nothing is decoded after it.
+func (c *Codec) Close() {
+	if c.inflater != nil {
+		c.inflater.close()
+		c.inflater, c.broken = nil, true
+	}
+}
+
 // Decode takes what was received and calls emit for each event in it, in order.
-// The events do not depend on how the input was cut. It never fails: what makes
-// no sense is passed over.
+// The events do not depend on how the input was cut, but for limits of
+// decompression, which hold for each call. It never fails: what makes no sense
+// is passed over.
 //
-// emit may call the Codec's TakeOutput, AppendEnable, AppendDisable, On, Asking
-// and Pending, and no other method.
+// emit may call the Codec's TakeOutput, AppendEnable, AppendDisable, On, Asking,
+// Pending and SetDecoder, and no other method.
 func (c *Codec) Decode(in []byte, emit func(Event)) {
+	left := inflateLeast + inflateRatio*len(in)
+	for len(in) > 0 && !c.broken {
+		if c.inflater == nil {
+			in = c.plain(in, emit)
+			continue
+		}
+		var text []byte
+		var err error
+		text, in, err = c.inflater.step(in)
+		if left -= len(text); left < 0 {
+			err = ErrBomb
+		}
+		switch {
+		case err == io.EOF:
+			c.inflater.close()
+			c.inflater = nil
+			emit(Event{Kind: Inflation})
+		case err != nil:
+			c.Close()
+			emit(Event{Kind: InflateError, Err: err})
+		default:
+			c.plain(text, emit)
+		}
+	}
+}
+
+// plain decodes what is not compressed, up to where compression begins. It
+// returns the rest.
+func (c *Codec) plain(in []byte, emit func(Event)) []byte {
+	inflating := c.inflater != nil
 	for len(in) > 0 {
+		if !inflating && c.inflater != nil {
+			return in
+		}
 		if c.state == inText {
 			in = c.text(in, emit)
 			continue
@@ -170,6 +240,7 @@ func (c *Codec) Decode(in []byte, emit func(Event)) {
 			}
 		}
 	}
+	return nil
 }
 
 // text handles the bytes up to the next IAC and returns the rest.
@@ -235,7 +306,7 @@ func (c *Codec) endLine(emit func(Event)) {
 		c.over = false
 		return
 	}
-	text := validUTF8(c.line)
+	text := c.read(c.line)
 	c.line = c.line[:0]
 	if cap(c.line) > 1024 {
 		c.line = nil // an idle connection keeps no large buffer
@@ -243,9 +314,28 @@ func (c *Codec) endLine(emit func(Event)) {
 	emit(Event{Kind: Line, Text: text})
 }
 
+func (c *Codec) read(b []byte) string {
+	if c.decode != nil {
+		return c.decode(b)
+	}
+	return validUTF8(b)
+}
+
 // erase takes the last character off the line, which is what a reader of it
 // would see as one: bytes that become a single U+FFFD go together.
 func (c *Codec) erase() {
+	if c.decode != nil {
+		// Nothing is known of the encoding: as few bytes as make it a character
+		// less.
+		chars := utf8.RuneCountInString(c.decode(c.line))
+		for n := 1; n <= 4 && n <= len(c.line); n++ {
+			if rest := c.line[:len(c.line)-n]; utf8.RuneCountInString(c.decode(rest)) < chars {
+				c.line = rest
+				return
+			}
+		}
+		return
+	}
 	r, n := utf8.DecodeLastRune(c.line)
 	if r == utf8.RuneError && n == 1 {
 		// An unfinished character begins with a byte that continues none, so
@@ -291,7 +381,7 @@ func (c *Codec) addSub(b byte) {
 		return
 	}
 	limit := MaxSub
-	if c.subOpt == 201 || c.subOpt == 69 {
+	if c.subOpt == GMCP || c.subOpt == MSDP {
 		limit = MaxSubOOB
 	}
 	if len(c.sub) >= limit {
@@ -302,9 +392,14 @@ func (c *Codec) addSub(b byte) {
 }
 
 func (c *Codec) endSub(emit func(Event)) {
-	if c.skip {
+	switch {
+	case c.skip:
 		emit(Event{Kind: SubDropped, Option: c.subOpt})
-	} else {
+	case c.subOpt == MCCP3 && c.On(MCCP3, Us) && c.inflater == nil:
+		// The next byte is compressed.
+		c.inflater = newInflater()
+		emit(Event{Kind: Inflation, On: true})
+	default:
 		emit(Event{Kind: Subnegotiation, Option: c.subOpt, Payload: c.sub})
 	}
 	c.skip = false

@@ -50,26 +50,31 @@ const (
 	TermType   Option = 24 // RFC 1091
 	EndRecord  Option = 25 // RFC 885, END-OF-RECORD
 	NAWS       Option = 31 // RFC 1073
-	MSSP       Option = 70 // MUD Server Status Protocol, https://tintin.mudhalla.net/protocols/mssp/
+	NewEnviron Option = 39 // RFC 1572; MUD clients use it as MNES
+
+	// RFC 2066. Both sides may perform it.
+	Charset Option = 42
+
+	// Options of MUDs, which no RFC has. They are described at
+	// https://tintin.mudhalla.net/protocols/ and https://mudstandards.org.
+	MSDP  Option = 69  // MUD Server Data Protocol
+	MSSP  Option = 70  // MUD Server Status Protocol
+	MCCP2 Option = 86  // compression of what the server sends
+	MCCP3 Option = 87  // compression of what the client sends
+	MXP   Option = 91  // MUD eXtension Protocol
+	GMCP  Option = 201 // Generic MUD Communication Protocol
 )
+
+var optionNames = map[Option]string{
+	Echo: "ECHO", SGA: "SUPPRESS-GO-AHEAD", TimingMark: "TIMING-MARK", TermType: "TERMINAL-TYPE", EndRecord: "END-OF-RECORD",
+	NAWS: "NAWS", NewEnviron: "NEW-ENVIRON", Charset: "CHARSET", MSDP: "MSDP", MSSP: "MSSP",
+	MCCP2: "MCCP2", MCCP3: "MCCP3", MXP: "MXP", GMCP: "GMCP",
+}
 
 // String returns the option's name, or its number.
 func (o Option) String() string {
-	switch o {
-	case Echo:
-		return "ECHO"
-	case SGA:
-		return "SUPPRESS-GO-AHEAD"
-	case TimingMark:
-		return "TIMING-MARK"
-	case TermType:
-		return "TERMINAL-TYPE"
-	case EndRecord:
-		return "END-OF-RECORD"
-	case NAWS:
-		return "NAWS"
-	case MSSP:
-		return "MSSP"
+	if name, ok := optionNames[o]; ok {
+		return name
 	}
 	return fmt.Sprintf("option %d", byte(o))
 }

@@ -94,6 +94,9 @@ func (c *Codec) AppendDisable(dst []byte, o Option, s Side) []byte {
 
 // negotiate handles WILL, WONT, DO and DONT.
 func (c *Codec) negotiate(cmd Command, o Option, emit func(Event)) {
+	if c.cfg.Allow != nil && !c.cfg.Allow() {
+		return
+	}
 	side := Side(cmd == WILL || cmd == WONT)
 	yes := cmd == WILL || cmd == DO
 	p := c.cfg.Options[o]

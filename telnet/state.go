@@ -12,6 +12,10 @@ import (
 // write. Nothing is known of the connection then: close it.
 var ErrBadState = errors.New("telnet: state cannot be read")
 
+// ErrInflating is returned for the state of a Codec whose input is compressed.
+// Disable MCCP3 on our side, and try again when Inflation has told of its end.
+var ErrInflating = errors.New("telnet: the input is compressed")
+
 // stateVersion is the first byte of a state. Another one goes with any change of
 // what follows it.
 const stateVersion = 1
@@ -24,9 +28,12 @@ var (
 
 // AppendBinary appends the whole state but for the Config: options, a line or
 // sequence that is half received, and output that was not taken. What is half
-// typed is in it in the clear, so it may hold part of a password. The error is
-// always nil.
+// typed is in it in the clear, so it may hold part of a password. The only error
+// is ErrInflating: what decompresses the input has no form to be written down.
 func (c *Codec) AppendBinary(dst []byte) ([]byte, error) {
+	if c.inflater != nil || c.broken {
+		return dst, ErrInflating
+	}
 	var flags byte
 	for i, f := range []bool{c.skip, c.cr, c.over} {
 		if f {
@@ -74,7 +81,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 	case len(data) < 5:
 		return bad("it is cut short")
 	}
-	next := &Codec{cfg: c.cfg, state: state(data[1]), cmd: Command(data[2]), subOpt: Option(data[3])}
+	next := &Codec{cfg: c.cfg, decode: c.decode, state: state(data[1]), cmd: Command(data[2]), subOpt: Option(data[3])}
 	if next.state > lastState || data[4] > 7 || next.state == inOption && (next.cmd < WILL || next.cmd > DONT) {
 		return bad("no such place in a sequence")
 	}
@@ -112,6 +119,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 		return bad("no such line can be received")
 	}
 	next.adopt()
+	c.Close()
 	*c = *next
 	return nil
 }

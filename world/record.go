@@ -265,7 +265,7 @@ func (s *Session) store(out *Changes) {
 	out.put(RecordSession, key, encode("s", map[string]any{
 		"portal": s.portal, "account": idOf(s.account), "puppet": idOf(s.puppet), "data": data,
 		"sets": texts(s.sets), "since": s.since.Unix(),
-		"nocolor": s.prefs.NoColor, "screenreader": s.prefs.ScreenReader, "width": int64(s.prefs.Width),
+		"nocolor": s.prefs.NoColor, "screenreader": s.prefs.ScreenReader, "width": int64(s.prefs.Width), "encoding": s.prefs.Encoding,
 	}))
 }
 

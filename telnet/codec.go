@@ -1,6 +1,7 @@
 package telnet
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"unicode/utf8"
@@ -115,6 +116,8 @@ type Codec struct {
 	decode   func([]byte) string // nil: UTF-8
 	inflater *inflater           // while the input is compressed
 	broken   bool                // the input cannot be decompressed
+	paused   bool                // Decode is to return
+	held     []byte              // received, and not decompressed when it did
 }
 
 // New returns a Codec at the beginning of a connection.
@@ -162,14 +165,26 @@ func (c *Codec) Close() {
 // decompression, which hold for each call. It never fails: what makes no sense
 // is passed over.
 //
+// If emit calls Pause, more may be true: there is something left that was not
+// decompressed. Decode is then to be called without input until it no longer is.
+//
 // emit may call the Codec's TakeOutput, AppendEnable, AppendDisable, On, Asking,
-// Pending and SetDecoder, and no other method.
-func (c *Codec) Decode(in []byte, emit func(Event)) {
+// Pending, SetDecoder and Pause, and no other method.
+func (c *Codec) Decode(in []byte, emit func(Event)) (more bool) {
+	if len(c.held) > 0 {
+		in = append(c.held, in...)
+		c.held = nil
+	}
 	left := inflateLeast + inflateRatio*len(in)
-	for len(in) > 0 && !c.broken {
+	c.paused = false
+	for !c.broken && (len(in) > 0 || c.inflater != nil && !c.inflater.hungry) {
 		if c.inflater == nil {
 			in = c.plain(in, emit)
 			continue
+		}
+		if c.paused {
+			c.held = bytes.Clone(in)
+			return true
 		}
 		var text []byte
 		var err error
@@ -189,7 +204,13 @@ func (c *Codec) Decode(in []byte, emit func(Event)) {
 			c.plain(text, emit)
 		}
 	}
+	return false
 }
+
+// Pause, called by emit, has Decode return soon, with what it has not
+// decompressed kept: a few compressed bytes may be a great many lines. Input that
+// is not compressed is decoded to its end.
+func (c *Codec) Pause() { c.paused = true }
 
 // plain decodes what is not compressed, up to where compression begins. It
 // returns the rest.

@@ -40,8 +40,12 @@ func show(e telnet.Event) string {
 	return fmt.Sprintf("%+v", e)
 }
 
+// server returns a Codec as a server has it, but for decompression, whose state
+// cannot be written down.
 func server(maxLine int) *telnet.Codec {
-	return telnet.New(telnet.Config{Options: telnet.ServerOptions(), MaxLine: maxLine})
+	options := telnet.ServerOptions()
+	delete(options, telnet.MCCP3)
+	return telnet.New(telnet.Config{Options: options, MaxLine: maxLine})
 }
 
 // unhex reads hexadecimal bytes with spaces, and text between single quotes.

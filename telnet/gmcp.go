@@ -2,17 +2,20 @@ package telnet
 
 import "bytes"
 
+// maxGMCPName is the longest name of a package in bytes.
+const maxGMCPName = 96
+
 // ParseGMCP splits a payload of GMCP into the name of its package and message,
 // such as "Core.Hello", and its data, which is JSON if the client keeps to the
 // rules and nil if there is none. Data is a part of payload. The name is
-// printable ASCII of at most 64 bytes; ok is false without one, or with a longer.
+// printable ASCII of at most 96 bytes; ok is false without one, or with a longer.
 func ParseGMCP(payload []byte) (name string, data []byte, ok bool) {
 	payload = bytes.TrimSpace(payload)
 	head, data, _ := bytes.Cut(payload, []byte(" "))
 	if data = bytes.TrimSpace(data); len(data) == 0 {
 		data = nil
 	}
-	if len(head) == 0 || len(head) > maxTermType {
+	if len(head) == 0 || len(head) > maxGMCPName {
 		return "", nil, false
 	}
 	for _, b := range head {

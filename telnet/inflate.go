@@ -24,15 +24,16 @@ var ErrBomb = errors.New("telnet: compressed input expands too far")
 // decompressor of the standard library pulls its input, so it runs as a
 // coroutine, which is left whenever it wants more than there is.
 type inflater struct {
-	in    []byte
-	next  func() ([]byte, bool)
-	stop  func()
-	yield func([]byte) bool
-	err   error
+	in     []byte
+	hungry bool // there is nothing to be had without more input
+	next   func() ([]byte, bool)
+	stop   func()
+	yield  func([]byte) bool
+	err    error
 }
 
 func newInflater() *inflater {
-	f := &inflater{}
+	f := &inflater{hungry: true}
 	f.next, f.stop = iter.Pull(f.run)
 	return f
 }
@@ -41,7 +42,7 @@ func newInflater() *inflater {
 // nothing did, and what is left of in. The error is io.EOF at the end of the
 // stream.
 func (f *inflater) step(in []byte) (text, rest []byte, err error) {
-	f.in = in
+	f.in, f.hungry = in, false
 	text, ok := f.next()
 	rest, f.in = f.in, nil
 	if !ok {
@@ -93,6 +94,7 @@ func (f *inflater) Read(p []byte) (int, error) {
 // more leaves the coroutine until there is more input.
 func (f *inflater) more() bool {
 	for len(f.in) == 0 {
+		f.hungry = true
 		if !f.yield(nil) {
 			return false
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -29,7 +30,14 @@ type Game struct {
 
 // Telnet is the telnet service.
 type Telnet struct {
-	Listen []string // host:port; none means no telnet
+	Listen     []string      // host:port and after spaces what is other there than in Options: see Port; none means no telnet
+	Options    []string      // "mxp" or "+mxp" switches an option on, "-mxp" off
+	Charset    string        // of clients that tell none
+	KeepAlive  time.Duration // a client is sent something after so long; 0 is never
+	PlainLogin bool          // programs may send passwords in messages without TLS
+	TLSListen  []string      // as Listen, for TLS
+	TLSCert    string        // the file of the certificate, in the game's folder if not absolute; "" means one of the game's own
+	TLSKey     string        // the file of its key; set if and only if TLSCert is
 }
 
 // Reload is how the Server is replaced.
@@ -55,7 +63,8 @@ type Limits struct {
 
 // Portal is the process that holds the connections.
 type Portal struct {
-	Strict bool // a service or plugin that fails at the start ends the Portal
+	Strict         bool           // a service or plugin that fails at the start ends the Portal
+	TrustedProxies []netip.Prefix // those whose connections begin with a PROXY header; no address is an IPv4-mapped one
 }
 
 // Server is the process that plays the game.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,7 +29,7 @@ func folder(t testing.TB, file string) string {
 
 func TestDefaults(t *testing.T) {
 	want := &config.Config{
-		Telnet: config.Telnet{Listen: []string{"127.0.0.1:4000"}},
+		Telnet: config.Telnet{Listen: []string{"127.0.0.1:4000"}, Charset: "UTF-8", KeepAlive: time.Minute},
 		Store:  config.Store{Durability: "process"},
 		Limits: config.Limits{ConnectionsPerSecond: 20, ConnectionsPerAddress: 20, MessagesPerSecond: 50,
 			LineBytes: 4096, LoginFailures: 5, AccountCreations: 5},
@@ -106,6 +107,16 @@ func TestFile(t *testing.T) {
 			config.Reload{Build: []string{"./a b", ""}, BuildSet: true}},
 		{"no build", "reload.build = ''\n", func(c *config.Config) any { return c.Reload }, config.Reload{Build: []string{}, BuildSet: true}},
 		{"build left out", "[reload]\n", func(c *config.Config) any { return c.Reload }, config.Reload{}},
+		{"port of its own", "telnet.listen = [':1 -mxp +GMCP charset=IBM437']", func(c *config.Config) any { return c.Telnet.Listen }, []string{":1 -mxp +GMCP charset=IBM437"}},
+		{"options", "telnet.options = '-mxp, mccp3'", func(c *config.Config) any { return c.Telnet.Options }, []string{"-mxp", "mccp3"}},
+		{"no keepalive", "telnet.keepalive = 0", func(c *config.Config) any { return c.Telnet.KeepAlive }, time.Duration(0)},
+		{"TLS", "[telnet]\ntls_listen = ':4443, b:2 -mccp2'\ntls_cert = 'tls/a.pem'\ntls_key = '/k.pem'\n", func(c *config.Config) any {
+			return append(c.Telnet.TLSListen, c.Telnet.TLSCert, c.Telnet.TLSKey)
+		}, []string{":4443", "b:2 -mccp2", "tls/a.pem", "/k.pem"}},
+		{"no certificate", "telnet = {tls_cert = '', tls_key = ''}", func(c *config.Config) any { return c.Telnet.TLSCert + c.Telnet.TLSKey }, ""},
+		{"proxies", "portal.trusted_proxies = ['10.0.0.0/8', '192.0.2.7', '::1', '2001:db8::/32', '0.0.0.0/0']", func(c *config.Config) any { return c.Portal.TrustedProxies },
+			[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("0.0.0.0/0")}},
+		{"no proxies", "portal.trusted_proxies = ''", func(c *config.Config) any { return c.Portal.TrustedProxies }, []netip.Prefix(nil)},
 		{"yes", "portal.strict = true\n", func(c *config.Config) any { return c.Portal.Strict }, true},
 		{"duration 0", "server.hang = 0\n", func(c *config.Config) any { return c.Server.Hang }, time.Duration(0)},
 		{"duration text 0", "server.hang = '0'\n", func(c *config.Config) any { return c.Server.Hang }, time.Duration(0)},

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +14,17 @@ import (
 // valid reports what of a Config is out of the ranges that are documented.
 func valid(t *testing.T, c *config.Config) {
 	t.Helper()
-	for _, addr := range c.Telnet.Listen {
+	for _, addr := range slices.Concat(c.Telnet.Listen, c.Telnet.TLSListen) {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			t.Errorf("telnet.listen: %v", err)
+		}
+	}
+	if (c.Telnet.TLSCert == "") != (c.Telnet.TLSKey == "") {
+		t.Errorf("telnet.tls_cert %q, telnet.tls_key %q", c.Telnet.TLSCert, c.Telnet.TLSKey)
+	}
+	for _, p := range c.Portal.TrustedProxies {
+		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+			t.Errorf("portal.trusted_proxies: %v", p)
 		}
 	}
 	l := c.Limits

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -41,16 +42,44 @@ func Keys() []Key {
 		{Name: "game.name", Default: "", Doc: "The game's name for players; empty means the one in its code.",
 			set: text(func(c *Config, s string) error { c.Game.Name = s; return nil })},
 		{Name: "telnet.listen", Default: "127.0.0.1:4000", Restart: true,
-			Doc: "Where telnet is offered: host:port, or a list of them; empty means nowhere. Port 0 takes any free one.",
+			Doc: "Where telnet is offered: host:port, or a list of them; empty means nowhere. Port 0 takes any free one. After an address, what is to be other there: `:4001 -mccp2 charset=IBM437`.",
 			set: list(func(c *Config, v []string) error {
-				for _, addr := range v {
-					if err := checkAddr(addr); err != nil {
-						return err
-					}
-				}
 				c.Telnet.Listen = v
+				return checkPorts(v)
+			})},
+		{Name: "telnet.options", Default: "", Restart: true,
+			Doc: "Telnet options that are switched: `mxp` or `+mxp` on, `-mxp` off. They are " + strings.Join(TelnetOptions(), ", ") + "; all are on but mccp3.",
+			set: list(func(c *Config, v []string) error {
+				c.Telnet.Options = v
+				return checkOptions(v, false)
+			})},
+		{Name: "telnet.charset", Default: "UTF-8", Restart: true,
+			Doc: "The encoding of clients that tell nothing of theirs, such as UTF-8, ISO-8859-1, WINDOWS-1252, IBM437 or KOI8-R.",
+			set: text(func(c *Config, s string) error {
+				if s == "" {
+					return errors.New("it is the name of an encoding")
+				}
+				c.Telnet.Charset = s
 				return nil
 			})},
+		{Name: "telnet.keepalive", Default: "1m", Restart: true,
+			Doc: "A client that was sent nothing for so long is sent a command that does nothing, so that what lies between keeps the connection: at least 1s; 0 is never.",
+			set: duration(time.Second, func(c *Config, d time.Duration) { c.Telnet.KeepAlive = d })},
+		{Name: "telnet.plain_login", Default: "false",
+			Doc: "Programs may send passwords in messages (GMCP Char.Login) without TLS, where others may read them on the way.",
+			set: flag(func(c *Config, on bool) { c.Telnet.PlainLogin = on })},
+		{Name: "telnet.tls_listen", Default: "", Restart: true,
+			Doc: "Where telnet is offered by TLS, written as `telnet.listen`; empty means nowhere.",
+			set: list(func(c *Config, v []string) error {
+				c.Telnet.TLSListen = v
+				return checkPorts(v)
+			})},
+		{Name: keyTLSCert, Default: "", Restart: true,
+			Doc: "The file of the certificate for TLS and those that vouch for it, in PEM; a path that is not absolute begins in the game's folder. When the file changes it is read again. Empty means that the game makes a certificate of its own, `data/cert.pem`, at its first start.",
+			set: text(func(c *Config, s string) error { c.Telnet.TLSCert = s; return nil })},
+		{Name: keyTLSKey, Default: "", Restart: true,
+			Doc: "The file of the key to `telnet.tls_cert`, in PEM. Both are set or neither.",
+			set: text(func(c *Config, s string) error { c.Telnet.TLSKey = s; return nil })},
 		{Name: "reload.build", Default: "go build, where the folder has a go.mod",
 			Doc: "The command that builds the game before a reload, run in the game's folder: a text that is split at spaces, or a list. Empty means that nothing is built and the program on disk is taken.",
 			set: func(c *Config, v any) error {
@@ -83,19 +112,14 @@ func Keys() []Key {
 		{Name: "limits.account_creations", Default: "5", Doc: "Accounts that one address may create within 10 minutes. 0 is off.",
 			set: number(0, 1<<20, func(c *Config, n int) { c.Limits.AccountCreations = n })},
 		{Name: "portal.strict", Default: "false", Restart: true, Doc: "A service or plugin that fails at the start ends the Portal, instead of being reported.",
-			set: func(c *Config, v any) error {
-				switch v := v.(type) {
-				case bool:
-					c.Portal.Strict = v
-					return nil
-				case word:
-					if v == "true" || v == "false" {
-						c.Portal.Strict = v == "true"
-						return nil
-					}
-				}
-				return errors.New("it is true or false")
-			}},
+			set: flag(func(c *Config, on bool) { c.Portal.Strict = on })},
+		{Name: "portal.trusted_proxies", Default: "", Restart: true,
+			Doc: "Proxies whose connections begin with a header of the PROXY protocol, version 1 or 2, from which the client's address is taken: addresses such as `192.0.2.7`, or networks such as `10.0.0.0/8`. A connection of theirs without a header is closed. Nobody else's header is believed.",
+			set: list(func(c *Config, v []string) error {
+				var err error
+				c.Portal.TrustedProxies, err = prefixes(v)
+				return err
+			})},
 		{Name: "server.hang", Default: "10s", Restart: true, Doc: "A Server whose loop does not answer for so long is killed and replaced: at least 1s; 0 is never.",
 			set: duration(time.Second, func(c *Config, d time.Duration) { c.Server.Hang = d })},
 		{Name: "server.slow", Default: "100ms", Doc: "A command that holds the loop for longer is logged: at least 1ms; 0 is never.",
@@ -112,6 +136,12 @@ func Keys() []Key {
 			})},
 	}
 }
+
+// The keys that are set together.
+const (
+	keyTLSCert = "telnet.tls_cert"
+	keyTLSKey  = "telnet.tls_key"
+)
 
 // Default returns the settings of a game that sets nothing.
 func Default() *Config {
@@ -136,6 +166,22 @@ func text(set func(*Config, string) error) func(*Config, any) error {
 			return set(c, string(v))
 		}
 		return errors.New("it is a text")
+	}
+}
+
+func flag(set func(*Config, bool)) func(*Config, any) error {
+	return func(c *Config, v any) error {
+		switch v := v.(type) {
+		case bool:
+			set(c, v)
+			return nil
+		case word:
+			if v == "true" || v == "false" {
+				set(c, v == "true")
+				return nil
+			}
+		}
+		return errors.New("it is true or false")
 	}
 }
 
@@ -246,4 +292,26 @@ func checkAddr(addr string) error {
 		return fmt.Errorf("%q: the port is a number from 0 to 65535", addr)
 	}
 	return nil
+}
+
+// prefixes reads addresses and networks.
+func prefixes(entries []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, e := range entries {
+		p, err := netip.ParsePrefix(e)
+		if addr, addrErr := netip.ParseAddr(e); addrErr == nil && addr.Zone() == "" {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf(`%q is no address and no network such as "10.0.0.0/8"`, e)
+		}
+		if p.Addr().Is4In6() {
+			return nil, fmt.Errorf("%q: an IPv4 address is written as such, %v", e, p.Addr().Unmap())
+		}
+		if p != p.Masked() {
+			return nil, fmt.Errorf("%q: the network of that length is %v", e, p.Masked())
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }

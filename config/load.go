@@ -68,7 +68,7 @@ func (p Problems) Hint() string {
 // Load reads the settings. If anything is wrong with them the error is
 // Problems, with all of it.
 func Load(src Sources) (*Config, error) {
-	l := &loading{conf: Default(), keys: Keys()}
+	l := &loading{conf: Default(), keys: Keys(), from: map[string]string{}}
 	l.game(src.Game)
 	l.file(filepath.Join(src.Dir, FileName))
 	l.environ(src.Environ, src.Ignore)
@@ -81,6 +81,7 @@ func Load(src Sources) (*Config, error) {
 		}
 		l.set("--set "+printable(name), printable(name), word(value))
 	}
+	l.pairs()
 	if len(l.problems) > 0 {
 		return nil, l.problems
 	}
@@ -90,7 +91,20 @@ func Load(src Sources) (*Config, error) {
 type loading struct {
 	conf     *Config
 	keys     []Key
+	from     map[string]string // by key, where its value comes from
 	problems Problems
+}
+
+// pairs reports a certificate without its key, and a key without its
+// certificate.
+func (l *loading) pairs() {
+	t := l.conf.Telnet
+	switch {
+	case t.TLSCert != "" && t.TLSKey == "":
+		l.add(l.from[keyTLSCert], "%s: it needs %s beside it", keyTLSCert, keyTLSKey)
+	case t.TLSCert == "" && t.TLSKey != "":
+		l.add(l.from[keyTLSKey], "%s: it needs %s beside it", keyTLSKey, keyTLSCert)
+	}
 }
 
 func (l *loading) add(where, format string, args ...any) {
@@ -143,6 +157,7 @@ func ownValue(name string) func(*Config, any) error {
 func (l *loading) set(where, name string, value any) {
 	for _, k := range l.keys {
 		if k.Name == name {
+			l.from[name] = where
 			if err := k.set(l.conf, value); err != nil {
 				l.add(where, "%s: %v", name, err)
 			}

@@ -95,6 +95,16 @@ func TestFileProblems(t *testing.T) {
 		{"port too high", "telnet.listen = 'a:65536'\n", `:1: telnet.listen: "a:65536": the port is a number from 0 to 65535`},
 		{"port by name", "telnet.listen = 'a:telnet'\n", `:1: telnet.listen: "a:telnet": the port is a number from 0 to 65535`},
 		{"empty address", "telnet.listen = ['']\n", `:1: telnet.listen: "" is not host:port`},
+		{"TLS address", "telnet.tls_listen = ['a:1', 'nowhere']\n", `:1: telnet.tls_listen: "nowhere" is not host:port`},
+		{"certificate alone", "\ntelnet.tls_cert = 'c.pem'\n", ":2: telnet.tls_cert: it needs telnet.tls_key beside it"},
+		{"key alone", "telnet.tls_cert = ''\ntelnet.tls_key = 'k.pem'\n", ":2: telnet.tls_key: it needs telnet.tls_cert beside it"},
+		{"no proxy", "portal.trusted_proxies = ['10.0.0.1', 'lb.example']\n", `:1: portal.trusted_proxies: "lb.example" is no address and no network such as "10.0.0.0/8"`},
+		{"proxy with a port", "portal.trusted_proxies = '10.0.0.1:80'\n", `:1: portal.trusted_proxies: "10.0.0.1:80" is no address and no network such as "10.0.0.0/8"`},
+		{"proxy with too many bits", "portal.trusted_proxies = '10.0.0.1/33'\n", `:1: portal.trusted_proxies: "10.0.0.1/33" is no address and no network such as "10.0.0.0/8"`},
+		{"proxy beyond its length", "portal.trusted_proxies = '10.0.0.1/8'\n", `:1: portal.trusted_proxies: "10.0.0.1/8": the network of that length is 10.0.0.0/8`},
+		{"proxy with a zone", "portal.trusted_proxies = 'fe80::1%eth0'\n", `:1: portal.trusted_proxies: "fe80::1%eth0" is no address and no network such as "10.0.0.0/8"`},
+		{"mapped proxy", "portal.trusted_proxies = '::ffff:10.0.0.1'\n", `:1: portal.trusted_proxies: "::ffff:10.0.0.1": an IPv4 address is written as such, 10.0.0.1`},
+		{"number for proxies", "portal.trusted_proxies = 10\n", ":1: portal.trusted_proxies: it is a text or a list of texts"},
 		{"no program", "reload.build = ['', 'x']\n", ":1: reload.build: the first of the list is the program to run, and it is empty"},
 		{"number for a build", "reload.build = 1\n", ":1: reload.build: it is a text or a list of texts"},
 	}
@@ -114,6 +124,7 @@ func TestEnvironProblems(t *testing.T) {
 		{"MUDLARK_=1", "MUDLARK_: it is no setting"},
 		{"MUDLARK_COLOUR", "MUDLARK_COLOUR: it is no setting"},
 		{"MUDLARK_PORTAL_STRICT=1", "MUDLARK_PORTAL_STRICT: portal.strict: it is true or false"},
+		{"MUDLARK_TELNET_TLS_KEY=k", "MUDLARK_TELNET_TLS_KEY: telnet.tls_key: it needs telnet.tls_cert beside it"},
 		{"MUDLARK_LIMITS_LINE_BYTES=", "MUDLARK_LIMITS_LINE_BYTES: limits.line_bytes: it is a whole number from 64 to 65536"},
 	}
 	for _, tt := range tests {

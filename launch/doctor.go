@@ -99,6 +99,7 @@ func (x *examination) examine(a *app) {
 	x.toolchain()
 	x.modules(buildInfo())
 	x.ports()
+	x.certificate()
 	x.openFiles()
 	x.folders()
 	x.space()

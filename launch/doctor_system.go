@@ -2,18 +2,22 @@ package launch
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"mudlark.dev/config"
 	link "mudlark.dev/link/unix"
 	"mudlark.dev/portal"
 )
@@ -31,13 +35,18 @@ func (x *examination) ports() {
 	if x.conf == nil {
 		return
 	}
-	for _, addr := range x.conf.Telnet.Listen {
-		x.port(portal.Listen(telnetKey, addr, nil).Name(), addr)
+	for _, entry := range x.conf.Telnet.Listen {
+		addr, _ := config.Port(entry)
+		x.port("telnet.listen", portal.Listen(telnetKey, addr, nil).Name(), addr)
+	}
+	for _, entry := range x.conf.Telnet.TLSListen {
+		addr, _ := config.Port(entry)
+		x.port("telnet.tls_listen", portal.ListenTLS(telnetKey, addr, nil, nil).Name(), addr)
 	}
 }
 
-// port looks at the address of one service.
-func (x *examination) port(name, addr string) {
+// port looks at the address of one service, which that setting has.
+func (x *examination) port(setting, name, addr string) {
 	if x.status != nil {
 		i := slices.IndexFunc(x.status.Portal.Services, func(s serviceStatus) bool { return s.Name == name })
 		switch {
@@ -60,16 +69,60 @@ func (x *examination) port(name, addr string) {
 		x.ok("port", "%s is free for %s", addr, name)
 		return
 	}
-	hint := "choose another address in telnet.listen"
+	hint := "choose another address in " + setting
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = "end the program that listens there, or choose another address in telnet.listen"
+		hint = "end the program that listens there, or " + hint
 	case errors.Is(err, syscall.EACCES):
 		hint = "choose a port from 1024 on, or give the program the capability CAP_NET_BIND_SERVICE"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		hint = "use an address of this machine, or 0.0.0.0 for all of them"
 	}
 	x.problem("port", hint, "%v", err)
+}
+
+// certificate looks whether the TLS services have one that they can use.
+func (x *examination) certificate() {
+	const check = "certificate"
+	if x.conf == nil || len(x.conf.Telnet.TLSListen) == 0 {
+		return
+	}
+	c := newCertificate(x.dir, x.conf.Telnet, slog.New(slog.DiscardHandler))
+	if c.own && c.stat() == [2]fs.FileInfo{} {
+		x.ok(check, "the game makes one of its own at the next start")
+		return
+	}
+	pair, err := c.read()
+	if err != nil {
+		x.problem(check, hintOf(err), "%v", err)
+		return
+	}
+	x.judgeCertificate(c, pair, time.Now())
+	if fi, err := os.Stat(c.keyFile); err == nil && fi.Mode().Perm()&0o007 != 0 {
+		x.problem(check, "chmod 600 "+quote(c.keyFile), "%s can be read by others (mode %04o)", c.keyFile, fi.Mode().Perm())
+	}
+}
+
+// judgeCertificate judges when a certificate is valid.
+func (x *examination) judgeCertificate(c *certificate, pair *tls.Certificate, now time.Time) {
+	const check = "certificate"
+	expired := "put a new one there; a game that runs takes it up by itself"
+	expiring := expired
+	if c.own && selfSigned(pair.Leaf) {
+		expired = "restart the game, which makes a new one; players who compare its SHA-256 need to be told"
+		expiring = "restart the game when it has expired, which makes a new one; players who compare its SHA-256 need to be told"
+	}
+	from, until := pair.Leaf.NotBefore, pair.Leaf.NotAfter
+	switch {
+	case now.Before(from):
+		x.problem(check, "set the clock of this machine, or wait", "%s is not valid before %s", c.certFile, from.Format(time.DateTime))
+	case !now.Before(until):
+		x.problem(check, expired, "%s has expired at %s", c.certFile, until.Format(time.DateTime))
+	case until.Sub(now) < soonExpired:
+		x.warn(check, expiring, "%s expires at %s", c.certFile, until.Format(time.DateTime))
+	default:
+		x.ok(check, "%s is valid until %s; its SHA-256 is %s", c.certFile, until.Format(time.DateTime), fingerprint(pair))
+	}
 }
 
 // openFiles looks at how many descriptors the game may have: each player takes

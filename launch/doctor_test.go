@@ -207,6 +207,9 @@ func TestDoctorPorts(t *testing.T) {
 		x.ports()
 		wantFinding(t, tt.name, x, tt.want)
 	}
+	x := &examination{name: "mygame", conf: &config.Config{Telnet: config.Telnet{TLSListen: []string{"127.0.0.1:0 -mxp", "127.0.0.1:" + port}}}}
+	x.ports()
+	wantFinding(t, "TLS", x, `ok port: 127\.0\.0\.1:0 is free for telnets:0\nproblem port: .*address already in use -> .* choose another address in telnet\.tls_listen`)
 }
 
 func TestDoctorLimits(t *testing.T) {

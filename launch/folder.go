@@ -23,6 +23,8 @@ import (
 //	log/server.log      log and standard error of the Server
 //	log/console.log     what else the Portal writes when it runs in the background, such as a crash
 //	data/game.db        the world
+//	data/cert.pem       the game's own certificate for TLS, if no other is configured
+//	data/key.pem        its key
 type folder string
 
 func (f folder) path(elem ...string) string {
@@ -38,6 +40,8 @@ func (f folder) portalLog() string  { return f.path("log", "portal.log") }
 func (f folder) serverLog() string  { return f.path("log", "server.log") }
 func (f folder) consoleLog() string { return f.path("log", "console.log") }
 func (f folder) database() string   { return f.path("data", "game.db") }
+func (f folder) ownCert() string    { return f.path("data", "cert.pem") }
+func (f folder) ownKey() string     { return f.path("data", "key.pem") }
 
 // openFolder returns the game folder at dir, which must exist.
 func openFolder(dir string) (folder, error) {

@@ -278,15 +278,19 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-func TestDialText(t *testing.T) {
-	for in, want := range map[string]string{
-		"127.0.0.1:4000": "telnet 127.0.0.1 4000",
-		"[::]:4000":      "telnet localhost 4000",
-		"0.0.0.0:4000":   "telnet localhost 4000",
-		"[::1]:4001":     "telnet ::1 4001",
+func TestConnectText(t *testing.T) {
+	for _, tt := range []struct{ name, addr, want string }{
+		{"telnet:4000", "127.0.0.1:4000", "telnet 127.0.0.1 4000"},
+		{"telnet:4000", "[::]:4000", "telnet localhost 4000"},
+		{"telnet:4000", "0.0.0.0:4000", "telnet localhost 4000"},
+		{"telnet:4001", "[::1]:4001", "telnet ::1 4001"},
+		{"telnets:4443", "[::]:4443", "telnets://localhost:4443"},
+		{"telnets:[::1]:4443", "[::1]:4443", "telnets://[::1]:4443"},
+		{"line:4000", "127.0.0.1:4000", ""},
+		{"telnet:x", "memory", ""},
 	} {
-		if got := dialText(in); got != want {
-			t.Errorf("dialText(%q) = %q, want %q", in, got, want)
+		if got := connectText(tt.name, tt.addr); got != tt.want {
+			t.Errorf("connectText(%q, %q) = %q, want %q", tt.name, tt.addr, got, tt.want)
 		}
 	}
 }

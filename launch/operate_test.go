@@ -1,6 +1,8 @@
 package launch_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -86,13 +88,22 @@ func (e *ear) listen() {
 	}
 }
 
-// cmdDial connects to a port and types lines: dial ada $ADDR 'line' ...
+// cmdDial connects to a port and types lines: dial ada $ADDR 'line' ...; by TLS with
+// the certificate of the game in this folder, if the address is tls:$ADDR
 func cmdDial(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: dial name address line...")
 	}
-	conn, err := net.DialTimeout("tcp", args[1], patience)
+	addr, secure := strings.CutPrefix(args[1], "tls:")
+	conn, err := net.DialTimeout("tcp", addr, patience)
 	ts.Check(err)
+	if secure {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM([]byte(ts.ReadFile("data/cert.pem")))
+		tc := tls.Client(conn, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
+		ts.Check(tc.Handshake())
+		conn = tc
+	}
 	e := &ear{conn: conn, done: make(chan struct{}), more: make(chan struct{})}
 	ts.Value("ears").(map[string]*ear)[args[0]] = e
 	go e.listen()

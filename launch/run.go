@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -262,25 +263,55 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 			MessagesPerSecond:     limitOf(conf.Limits.MessagesPerSecond),
 			LineBytes:             limitOf(conf.Limits.LineBytes),
 		},
-		Strict:      conf.Portal.Strict,
-		Hang:        limitOf(conf.Server.Hang),
-		Logger:      g.log,
-		Plugins:     g.game.Plugins,
-		Settings:    conf.Own,
-		OutputFuncs: g.game.OutputFuncs,
-		Listener:    links,
-		Starter:     g.starter,
-		OnStarted:   g.onStarted,
+		Strict:         conf.Portal.Strict,
+		TrustedProxies: conf.Portal.TrustedProxies,
+		Hang:           limitOf(conf.Server.Hang),
+		Logger:         g.log,
+		Plugins:        g.game.Plugins,
+		Settings:       conf.Own,
+		OutputFuncs:    g.game.OutputFuncs,
+		Listener:       links,
+		Starter:        g.starter,
+		OnStarted:      g.onStarted,
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, addr := range conf.Telnet.Listen {
-		if err := p.AddService(portal.Listen(telnetKey, addr, telnetd.New(telnetd.Config{Logger: g.log, MSSP: g.game.MSSP}))); err != nil {
-			return nil, withHint(fmt.Errorf("telnet.listen: %w", err), "name each port once")
+	add := func(setting, entry string, listen func(addr string, pr portal.Protocol) portal.Service) error {
+		addr, words := config.Port(entry)
+		tn, err := g.telnet(conf, words)
+		if err != nil {
+			return withHint(fmt.Errorf("%s: %s: %w", setting, addr, err), "name an encoding that the game knows in telnet.charset")
+		}
+		if err := p.AddService(listen(addr, tn)); err != nil {
+			return withHint(fmt.Errorf("%s: %w", setting, err), "name each port once")
+		}
+		return nil
+	}
+	for _, entry := range conf.Telnet.Listen {
+		if err := add("telnet.listen", entry, func(addr string, pr portal.Protocol) portal.Service {
+			return portal.Listen(telnetKey, addr, pr)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	cert := newCertificate(g.dir, conf.Telnet, g.log)
+	for _, entry := range conf.Telnet.TLSListen {
+		if err := add("telnet.tls_listen", entry, func(addr string, pr portal.Protocol) portal.Service {
+			return &tlsService{portal.ListenTLS(telnetKey, addr, pr, cert.config()), cert}
+		}); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// telnet returns the protocol for a port at which these options are other.
+func (g *running) telnet(conf *config.Config, words []string) (*telnetd.Protocol, error) {
+	return telnetd.New(telnetd.Config{
+		Logger: g.log, MSSP: g.game.MSSP, Charset: conf.Telnet.Charset,
+		KeepAlive: limitOf(conf.Telnet.KeepAlive), Options: append(slices.Clip(conf.Telnet.Options), words...),
+	})
 }
 
 // onStarted writes the first screen: what runs, where, and how to go on.
@@ -299,8 +330,8 @@ func (g *running) onStarted(st portal.Status) {
 			fmt.Fprintf(&b, ": %s", oneLine(s.Error))
 		}
 		fmt.Fprintln(&b)
-		if strings.HasPrefix(s.Name, telnetKey+":") && s.State == portal.StateRunning {
-			connect = append(connect, dialText(s.Addr))
+		if text := connectText(s.Name, s.Addr); text != "" && s.State == portal.StateRunning {
+			connect = append(connect, text)
 		}
 	}
 	for _, p := range st.Plugins {
@@ -334,16 +365,23 @@ func (g *running) announce(ctx context.Context) {
 // names.
 const telnetKey = "telnet"
 
-// dialText is what to type to connect to a telnet service at addr.
-func dialText(addr string) string {
+// connectText is what to type, or to tell a client, to connect to the service
+// of that name at addr; "" if it is none of telnet.
+func connectText(name, addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "telnet " + addr
+		return ""
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "telnet " + host + " " + port
+	switch {
+	case strings.HasPrefix(name, telnetKey+":"):
+		return "telnet " + host + " " + port
+	case strings.HasPrefix(name, telnetKey+"s:"):
+		return "telnets://" + net.JoinHostPort(host, port)
+	}
+	return ""
 }
 
 // firstPerm is the permission of a game's first account. Whoever tries a demo

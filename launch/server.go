@@ -113,6 +113,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 		LoginFailures:    limitOf(conf.Limits.LoginFailures),
 		AccountCreations: limitOf(conf.Limits.AccountCreations),
 		Slow:             limitOf(conf.Server.Slow),
+		PlainLogin:       conf.Telnet.PlainLogin,
 		Settings:         conf.Own,
 		Logger:           log,
 	})

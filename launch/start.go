@@ -205,8 +205,8 @@ func (st *status) printStarted(w io.Writer, name string, dir folder) {
 		if s.Error != "" {
 			fmt.Fprintf(&b, "Service:  %s, %s: %s\n", s.Name, s.State, oneLine(s.Error))
 		}
-		if strings.HasPrefix(s.Name, telnetKey+":") && s.State == portal.StateRunning {
-			connect = append(connect, dialText(s.Address))
+		if text := connectText(s.Name, s.Address); text != "" && s.State == portal.StateRunning {
+			connect = append(connect, text)
 		}
 	}
 	for _, p := range st.Portal.Plugins {

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -75,6 +76,13 @@ type Asker interface {
 	// question closed. It follows each hidden AppendQuestion, unless another
 	// question comes first that is hidden as well.
 	AppendAnswered(dst []byte) []byte
+}
+
+// A Describer is a Client that tells what it knows of the connection, for people
+// to read: values that a message may hold, by names in lower case. It may take
+// until ctx is done, and is called from any goroutine.
+type Describer interface {
+	Describe(ctx context.Context) map[string]any
 }
 
 // A Queuer is a Client that tells how much of what was written to it has not

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,13 +30,17 @@ const (
 // than Limits.OutputBytes, or takes nothing for Limits.WriteStall, is closed
 // with ErrSlowClient as the cause.
 //
-// TLS, SSH and WebSocket stack on it as on any net.Conn. Reads and read
-// deadlines pass through; write deadlines belong to the Conn.
+// SSH and WebSocket stack on it as on any net.Conn; TLS is inside, where a
+// service was made with ListenTLS: what is read and written is the plain text,
+// what is queued the cipher text. Read deadlines pass through; write deadlines
+// belong to the Conn.
 type Conn struct {
-	net.Conn
-	raw   syscall.RawConn // nil if the connection has no socket: then all goes through the queue
-	bound int             // of the queue; negative: none
-	stall time.Duration   // negative: none
+	under  net.Conn
+	raw    syscall.RawConn // nil if the connection has no socket: then all goes through the queue
+	tls    *tls.Conn       // nil if there is none; it writes by way of a wire
+	remote net.Addr        // the client's, where a proxy says so; nil: that of under
+	bound  int             // of the queue; negative: none
+	stall  time.Duration   // negative: none
 
 	mu      sync.Mutex
 	queue   []byte // written and not yet taken by the writer
@@ -73,14 +78,53 @@ func (c *Conn) takeSessions() []*Session {
 // l. Listen does this for its connections.
 func NewConn(c net.Conn, l Limits) *Conn {
 	l = l.withDefaults()
-	nc := &Conn{Conn: c, raw: rawConn(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
+	nc := &Conn{under: c, raw: rawConn(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
 	tuneSocket(c, nc.stall)
 	return nc
+}
+
+// LocalAddr implements net.Conn.
+func (c *Conn) LocalAddr() net.Addr { return c.under.LocalAddr() }
+
+// RemoteAddr returns the client's address. Behind a proxy of
+// Config.TrustedProxies it is the one that the proxy gives.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.remote != nil {
+		return c.remote
+	}
+	return c.under.RemoteAddr()
+}
+
+// Read implements net.Conn. A read that ends by its deadline loses nothing.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.tls != nil {
+		return c.tls.Read(p)
+	}
+	return c.under.Read(p)
 }
 
 // Write implements net.Conn without blocking. It fails once the Conn is closed,
 // with its cause, and after CloseAfterFlush.
 func (c *Conn) Write(p []byte) (int, error) {
+	if c.tls == nil {
+		return c.write(p)
+	}
+	n, err := c.tls.Write(p)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch {
+		case c.err != nil:
+			err = c.err
+		case c.ending: // close_notify was sent
+			err = net.ErrClosed
+		}
+	}
+	return n, err
+}
+
+// write writes what goes to the socket.
+func (c *Conn) write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -155,9 +199,9 @@ func (c *Conn) writeQueue() {
 func (c *Conn) writeAll(out []byte) error {
 	for len(out) > 0 {
 		if c.stall > 0 {
-			c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
+			c.under.SetWriteDeadline(time.Now().Add(c.stall))
 		}
-		n, err := c.Conn.Write(out[:min(len(out), writeChunk)])
+		n, err := c.under.Write(out[:min(len(out), writeChunk)])
 		out = out[n:]
 		switch {
 		case err == nil:
@@ -171,19 +215,23 @@ func (c *Conn) writeAll(out []byte) error {
 		c.mu.Unlock()
 	}
 	if c.stall > 0 {
-		c.Conn.SetWriteDeadline(time.Time{})
+		c.under.SetWriteDeadline(time.Time{})
 	}
 	return nil
 }
 
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.under.SetReadDeadline(t) }
+
 // SetDeadline sets the read deadline: Write never waits.
-func (c *Conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+func (c *Conn) SetDeadline(t time.Time) error { return c.under.SetReadDeadline(t) }
 
 // SetWriteDeadline does nothing: Write never waits, and the queue has a time
 // limit of its own.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
-// Queued implements Queuer.
+// Queued implements Queuer. Of a Conn with TLS these are bytes of the cipher
+// text.
 func (c *Conn) Queued() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,8 +248,13 @@ func (c *Conn) OnDrained(f func()) {
 // CloseAfterFlush closes the Conn once its queue is written, or after timeout.
 // It returns at once, and nothing more can be written. Where the transport can,
 // our direction is closed first and the client has a moment to do the same, so
-// that a farewell is not lost.
+// that a farewell is not lost. TLS is ended before, by close_notify.
 func (c *Conn) CloseAfterFlush(timeout time.Duration) {
+	if c.tls != nil {
+		// It fails before the handshake, when there is nothing to end yet.
+		// Repeated, it does nothing.
+		c.tls.CloseWrite()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil || c.ending {
@@ -215,7 +268,7 @@ func (c *Conn) CloseAfterFlush(timeout time.Duration) {
 }
 
 func (c *Conn) closeWriteLocked() {
-	cw, ok := c.Conn.(interface{ CloseWrite() error })
+	cw, ok := c.under.(interface{ CloseWrite() error })
 	if !ok || c.half || cw.CloseWrite() != nil {
 		c.closeLocked(net.ErrClosed)
 		return
@@ -224,8 +277,8 @@ func (c *Conn) closeWriteLocked() {
 	c.timer.Reset(lingerTime)
 }
 
-// Close closes the Conn at once; what is queued is lost. It is safe to call
-// more than once.
+// Close closes the Conn at once; what is queued is lost, and TLS ends without
+// close_notify. It is safe to call more than once.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -251,7 +304,7 @@ func (c *Conn) closeLocked(cause error) {
 		c.timer.Stop()
 	}
 	close(c.closed)
-	c.Conn.Close() // a socket's Close wakes its readers and writers and waits for neither
+	c.under.Close() // a socket's Close wakes its readers and writers and waits for neither
 }
 
 // finish ends a Conn whose protocol has returned: what it wrote last gets out,
@@ -259,8 +312,8 @@ func (c *Conn) closeLocked(cause error) {
 // for. It takes no longer than a few seconds.
 func (c *Conn) finish() {
 	c.CloseAfterFlush(2 * lingerTime)
-	c.Conn.SetReadDeadline(time.Now().Add(2 * lingerTime))
-	io.Copy(io.Discard, c.Conn)
+	c.under.SetReadDeadline(time.Now().Add(2 * lingerTime))
+	io.Copy(io.Discard, c.under)
 	c.mu.Lock()
 	writing := c.writing
 	c.mu.Unlock()

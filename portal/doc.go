@@ -3,7 +3,7 @@
 // may be lost, replaced or restarted while every client stays connected.
 //
 // A [Service] runs at the Portal; one that listens turns each connection into a
-// [Conn] and hands it to a [Protocol], which makes a [Session] of it with
+// [Conn], by TLS if it was made with [ListenTLS], and hands it to a [Protocol], which makes a [Session] of it with
 // [Portal.Connect]. What the client says goes to the game by [Session.DataIn];
 // what the game says is encoded by the [Client] that the protocol supplies and
 // written by the Portal. A [Plugin] adds services of its own.
@@ -26,6 +26,7 @@
 //	Portal.mu                the sessions, the services, the link in use
 //	Session.out              the order of what is written to one client
 //	Session.mu               the session's log and facts
+//	the one of crypto/tls    the order of what one client is written by TLS
 //	attachment.mu, Conn.mu   leaves
 //
 // Under Session.out the encoders of a protocol run and Client.Write is called;

@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -91,6 +92,31 @@ func ExamplePortal_Limits() {
 	l := p.Limits()
 	fmt.Println(l.Sessions, l.LineBytes, l.WriteStall < 0)
 	// Output: 100 8192 true
+}
+
+// One protocol serves a plain port and one for TLS.
+func ExampleListenTLS() {
+	var certificate tls.Certificate // as tls.LoadX509KeyPair returns it
+	plugin := portal.Plugin{Name: "lines", Start: func(p *portal.Portal) error {
+		return errors.Join(
+			p.AddService(portal.Listen("line", ":6666", lineProtocol{})),
+			p.AddService(portal.ListenTLS("line", ":6667", lineProtocol{}, &tls.Config{Certificates: []tls.Certificate{certificate}})),
+		)
+	}}
+	p, err := portal.New(portal.Config{Listener: pipe.Listen(), Plugins: []portal.Plugin{plugin}})
+	if err == nil {
+		err = plugin.Start(p) // as Run does
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, s := range p.Status().Services {
+		fmt.Println(s.Name, s.State)
+	}
+	// Output:
+	// line:6666 waiting
+	// lines:6667 waiting
 }
 
 // A service that accepts connections by itself has the Portal count them.

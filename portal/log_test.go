@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -249,7 +250,7 @@ func TestHandshakeRefusals(t *testing.T) {
 		want  string
 	}{
 		{"version", &link.ServerHello{Version: link.Version + 1, Server: "server", Epoch: 9},
-			"refuse the Portal speaks version 1 of the link, the Server version 2"},
+			fmt.Sprintf("refuse the Portal speaks version %d of the link, the Server version %d", link.Version, link.Version+1)},
 		{"epoch", &link.ServerHello{Version: link.Version, Server: "server", Epoch: 4},
 			"refuse the Server has epoch 4, a newer one with epoch 5 was attached"},
 		{"name", &link.ServerHello{Version: link.Version, Server: "other", Epoch: 9},

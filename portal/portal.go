@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,14 @@ type Config struct {
 	// the same name is replaced; "text" and "prompt" cannot be.
 	OutputFuncs map[string]map[string]OutputFunc
 
-	// ListenFunc opens the port of a service made with Listen; nil means
+	// TrustedProxies are those whose connections begin with a header of the
+	// PROXY protocol, version 1 or 2, which says who the client is. Limits and
+	// protocols then see that address. One that sends no header within 5 seconds
+	// is closed; at most 1024 may be waiting for theirs, above which connections
+	// are closed. To everybody else a header is nothing but what the client says.
+	TrustedProxies []netip.Prefix
+
+	// ListenFunc opens the port of a service made with Listen or ListenTLS; nil means
 	// net.Listen. A test puts its own network in its place.
 	ListenFunc func(network, addr string) (net.Listener, error)
 
@@ -64,15 +72,19 @@ const (
 // A Portal holds the connections of a game's clients. Make one with New, add
 // services, and Run it.
 type Portal struct {
-	cfg        Config
-	log        *slog.Logger
-	super      *supervisor
-	connects   *rate.Limiter // nil: no limit
-	ignored    atomic.Uint64
-	reloading  atomic.Bool
-	requests   chan struct{} // a slot for each that is being worked on
-	shutdown   chan struct{} // closed by the first Shutdown
-	stoppingCh chan struct{} // closed when Run begins to stop
+	cfg          Config
+	log          *slog.Logger
+	super        *supervisor
+	connects     *rate.Limiter // nil: no limit
+	ignored      atomic.Uint64
+	reloading    atomic.Bool
+	requests     chan struct{} // a slot for each that is being worked on
+	headers      chan struct{} // an element for each connection that waits for its PROXY header
+	startingTLS  chan struct{} // an element for each that does its TLS handshake
+	computingTLS chan struct{} // an element for each of these that has a place to compute
+	faults       *rate.Limiter // of PROXY headers: what is logged
+	shutdown     chan struct{} // closed by the first Shutdown
+	stoppingCh   chan struct{} // closed when Run begins to stop
 
 	services *service.Group
 
@@ -129,6 +141,8 @@ func New(cfg Config) (*Portal, error) {
 		}
 		names[pl.Name] = true
 	}
+	proxies, proxyErrs := unmapped(cfg.TrustedProxies)
+	errs = append(errs, proxyErrs...)
 	own, outErrs := outputFuncs(cfg.OutputFuncs)
 	errs = append(errs, outErrs...)
 	if err := errors.Join(errs...); err != nil {
@@ -138,6 +152,7 @@ func New(cfg Config) (*Portal, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.Plugins = slices.Clone(cfg.Plugins)
 	cfg.OutputFuncs = own
+	cfg.TrustedProxies = proxies
 	if cfg.ListenFunc == nil {
 		cfg.ListenFunc = net.Listen
 	}
@@ -151,17 +166,21 @@ func New(cfg Config) (*Portal, error) {
 	}
 	p := &Portal{
 		cfg: cfg, log: cfg.Logger,
-		services:   service.NewGroup(cfg.Logger),
-		connects:   limiter(cfg.Limits.ConnectionsPerSecond),
-		requests:   make(chan struct{}, maxRequests),
-		shutdown:   make(chan struct{}),
-		stoppingCh: make(chan struct{}),
-		kinds:      make(map[kindKey]*kind),
-		sessions:   make(map[session.ID]*Session),
-		addresses:  make(map[string]int),
-		conns:      make(map[*Conn]string),
-		attached:   make(chan struct{}),
-		server:     ServerStatus{State: StateDown, Since: time.Now()},
+		services:     service.NewGroup(cfg.Logger),
+		connects:     limiter(cfg.Limits.ConnectionsPerSecond),
+		requests:     make(chan struct{}, maxRequests),
+		headers:      make(chan struct{}, maxHeaders),
+		startingTLS:  make(chan struct{}, maxStartingTLS),
+		computingTLS: make(chan struct{}, maxComputingTLS),
+		faults:       rate.NewLimiter(rate.Every(faultEvery), 1),
+		shutdown:     make(chan struct{}),
+		stoppingCh:   make(chan struct{}),
+		kinds:        make(map[kindKey]*kind),
+		sessions:     make(map[session.ID]*Session),
+		addresses:    make(map[string]int),
+		conns:        make(map[*Conn]string),
+		attached:     make(chan struct{}),
+		server:       ServerStatus{State: StateDown, Since: time.Now()},
 	}
 	p.super = newSupervisor(p)
 	return p, nil
@@ -186,7 +205,7 @@ func (p *Portal) Run(ctx context.Context) error {
 	// Each part has its own end, so that they can be stopped in order. Values
 	// of ctx are kept, its end is not: Run acts on that.
 	base := context.WithoutCancel(ctx)
-	p.serviceCtx, p.stopServices = context.WithCancel(base)
+	p.serviceCtx, p.stopServices = context.WithCancel(context.WithValue(base, portalKey{}, p))
 	p.connCtx, p.stopConns = context.WithCancel(base)
 	p.linkCtx, p.stopLinkSide = context.WithCancel(base)
 	p.mu.Unlock()

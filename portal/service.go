@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -45,9 +46,6 @@ type Plugin struct {
 // started at once. It fails with ErrNameTaken, whose text names both owners,
 // and with ErrStopped. A failure to open is no error of AddService: see Status.
 func (p *Portal) AddService(s Service) error {
-	if b, ok := s.(interface{ bind(*Portal) }); ok {
-		b.bind(p)
-	}
 	return p.services.Add(s)
 }
 
@@ -88,9 +86,11 @@ type listenService struct {
 	addr   string
 	pr     Protocol
 	listen func(*Portal) (net.Listener, error)
-	p      *Portal
+	secure bool
+	tls    *tls.Config // if secure
 
 	mu  sync.Mutex
+	p   *Portal // that has opened it
 	l   net.Listener
 	key string // of pr
 }
@@ -103,7 +103,12 @@ var (
 // Listen returns a service that has pr serve the TCP connections at addr. Its
 // name is key and the port, as in "telnet:4000", with the host in between if
 // that is neither empty nor the loopback address.
-func Listen(key, addr string, pr Protocol) Service {
+//
+// A connection from one of Config.TrustedProxies begins with a header of the
+// PROXY protocol; pr sees what comes after it, and the client's own address.
+func Listen(key, addr string, pr Protocol) Service { return newListen(key, addr, pr) }
+
+func newListen(key, addr string, pr Protocol) *listenService {
 	name := key + ":" + addr
 	if host, port, err := net.SplitHostPort(addr); err == nil {
 		switch host {
@@ -118,14 +123,27 @@ func Listen(key, addr string, pr Protocol) Service {
 
 // ListenOn returns a service of that name that has pr serve the connections of
 // l, which it owns: it is closed when the service stops, which then cannot be
-// started again.
+// started again. A peer without an IP address, as on a unix socket, is none of
+// Config.TrustedProxies.
 func ListenOn(name string, l net.Listener, pr Protocol) Service {
 	return &listenService{name: name, addr: l.Addr().String(), pr: pr, listen: func(*Portal) (net.Listener, error) {
 		return l, nil
 	}}
 }
 
-func (s *listenService) bind(p *Portal) { s.p = p }
+// portalKey is the key of the *Portal in the context of its services.
+type portalKey struct{}
+
+// errNoPortal is why a service of Listen cannot be opened by hand.
+var errNoPortal = errors.New("portal: the service was not added to a Portal")
+
+func portalOf(ctx context.Context) (*Portal, error) {
+	p, ok := ctx.Value(portalKey{}).(*Portal)
+	if !ok {
+		return nil, errNoPortal
+	}
+	return p, nil
+}
 
 // Name implements Service.
 func (s *listenService) Name() string { return s.name }
@@ -141,17 +159,24 @@ func (s *listenService) Addr() string {
 }
 
 // Open opens the port.
-func (s *listenService) Open(context.Context) error {
+func (s *listenService) Open(ctx context.Context) error {
 	// Of a protocol that is nil this panics, here, where that is a failure of
 	// the service and not yet one of a connection.
 	key := s.pr.Key()
-	l, err := s.listen(s.p)
+	if s.secure && !hasCertificate(s.tls) {
+		return errNoCertificate
+	}
+	p, err := portalOf(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := s.listen(p)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.l, s.key = l, key
+	s.p, s.l, s.key = p, l, key
 	return nil
 }
 
@@ -159,7 +184,7 @@ func (s *listenService) Open(context.Context) error {
 // they go on without the service.
 func (s *listenService) Run(ctx context.Context) error {
 	s.mu.Lock()
-	l, key := s.l, s.key
+	p, l, key := s.p, s.l, s.key
 	s.mu.Unlock()
 	defer l.Close()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
@@ -169,14 +194,14 @@ func (s *listenService) Run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			s.p.serve(c, key, s.pr)
+			p.serve(c, key, s.pr, s.tls)
 		case ctx.Err() != nil:
 			return nil
 		case !isTemporary(err):
 			return err
 		default:
 			// As when the process has too many files open: some will close.
-			s.p.log.Warn("connection cannot be accepted", "service", s.name, "err", err, "pause", pause)
+			p.log.Warn("connection cannot be accepted", "service", s.name, "err", err, "pause", pause)
 			t := time.NewTimer(pause)
 			select {
 			case <-t.C:
@@ -189,24 +214,70 @@ func (s *listenService) Run(ctx context.Context) error {
 }
 
 // serve has pr, whose key that is, serve c on a goroutine of its own, if the
-// limits admit it.
-func (p *Portal) serve(c net.Conn, key string, pr Protocol) {
-	addr := c.RemoteAddr().String()
-	release, err := p.Admit(addr)
-	if err != nil {
-		p.log.Info("connection turned away", "proto", key, "remote", addr, "err", err)
-		refuse(c, refusal(err))
-		return
+// limits admit it: by TLS, if cfg is not nil.
+func (p *Portal) serve(c net.Conn, key string, pr Protocol, cfg *tls.Config) {
+	// Of a proxy's connection it is known only after its header who is to be
+	// admitted.
+	proxied := p.trusts(c.RemoteAddr())
+	release := func() {}
+	if proxied {
+		select {
+		case p.headers <- struct{}{}:
+		default:
+			p.log.Debug("connection turned away: too many wait for their PROXY header", "proto", key, "proxy", c.RemoteAddr().String())
+			c.Close()
+			return
+		}
+	} else {
+		var ok bool
+		if release, ok = p.admit(c, c.RemoteAddr(), key, cfg != nil); !ok {
+			return
+		}
 	}
 	nc := NewConn(c, p.cfg.Limits)
+	if cfg != nil {
+		nc.addTLS(cfg)
+	}
 	if !p.goConn(nc, key, func() {
-		defer release()
+		defer func() { release() }()
 		defer nc.finish()
+		if proxied {
+			ok := p.readHeader(nc, key)
+			<-p.headers
+			if !ok {
+				nc.Close()
+				return
+			}
+			if release, ok = p.admit(nc.under, nc.RemoteAddr(), key, cfg != nil); !ok {
+				nc.Close()
+				return
+			}
+		}
+		if cfg != nil && !p.startTLS(nc, key) {
+			return
+		}
 		p.serveConn(nc, key, pr)
 	}) {
+		if proxied {
+			<-p.headers
+		}
 		release()
-		refuse(c, plainStopping)
+		refuse(c, plainStopping, cfg != nil)
+		nc.Close()
 	}
+}
+
+// admit asks whether the client at addr may connect by c. If it may not it is
+// told so, and c is closed. Release, which is not nil, is called when the
+// connection has ended.
+func (p *Portal) admit(c net.Conn, addr net.Addr, key string, secure bool) (release func(), ok bool) {
+	release, err := p.Admit(addr.String())
+	if err != nil {
+		p.log.Info("connection turned away", "proto", key, "remote", addr.String(), "err", err)
+		refuse(c, refusal(err), secure)
+		return func() {}, false
+	}
+	return release, true
 }
 
 func (p *Portal) serveConn(nc *Conn, key string, pr Protocol) {
@@ -244,9 +315,12 @@ func refusal(err error) string {
 
 // refuse writes a line to a connection that there will be no session for, and
 // closes it. A new socket takes a line at once; where it does not the line is
-// lost. What has no socket is given a moment.
-func refuse(c net.Conn, text string) {
-	if raw := rawConn(c); raw != nil {
+// lost. What has no socket is given a moment. To a client of TLS it would mean
+// nothing.
+func refuse(c net.Conn, text string, secure bool) {
+	if secure {
+		// Nothing that it could read.
+	} else if raw := rawConn(c); raw != nil {
 		writeNow(raw, []byte(text))
 	} else {
 		c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))

@@ -24,4 +24,5 @@ const (
 	plainTooFast  = "Too many people are connecting at this moment. Please try again shortly.\r\n"
 	plainFull     = textSessionsFull + "\r\n"
 	plainStopping = textShutdown + "\r\n"
+	plainWantsTLS = "This port takes encrypted connections only. Please switch on TLS (or SSL) in your client.\r\n"
 )

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mudlark.dev/lock"
 	"mudlark.dev/message"
 	"mudlark.dev/world"
 )
@@ -60,6 +61,10 @@ type Host interface {
 	Services(ctx context.Context) ([]Service, error)
 	SetService(ctx context.Context, name string, on bool) error
 
+	// Client returns what the protocol tells of the client of a session, by
+	// names: see portal.Describer.
+	Client(ctx context.Context, session uint64) (map[string]any, error)
+
 	LoginAllowed(addr string) error    // a *UserError if there were too many failures
 	LoginFailed(addr, account string)  // account is "" if there is none of the name that was given
 	CreationAllowed(addr string) error // a *UserError if there were too many
@@ -103,7 +108,16 @@ type Call struct {
 
 	task  Task
 	in    *Interpreter
+	lock  lock.Lock
 	depth int // of commands that call commands
+}
+
+// Access reports whether the session passes the rule of that name in the
+// command's own Locks, which may have others beside "cmd" for what only some may
+// do with it. Without such a rule nobody passes.
+func (c *Call) Access(rule string) bool {
+	ok, _ := c.lock.Check(rule, c.Session, nil)
+	return ok
 }
 
 // Arglist returns Args split at white space.

@@ -130,7 +130,7 @@ func (c *Call) runSystem(key, args string) error {
 
 // run parses the arguments and calls the command.
 func (c *Call) run(e *entry, name, args string) error {
-	c.Cmd, c.Name = e.cmd, name
+	c.Cmd, c.Name, c.lock = e.cmd, name, e.lock
 	if err := c.parse(args); err != nil {
 		return err
 	}

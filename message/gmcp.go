@@ -1,6 +1,8 @@
 package message
 
 import (
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +40,9 @@ var gmcpNames = func() map[string]string {
 	}
 	return m
 }()
+
+// GMCPTable returns the packages of the table, sorted.
+func GMCPTable() []string { return slices.Sorted(maps.Values(gmcpTable)) }
 
 // GMCPPackage returns the name under which messages of that name travel by GMCP:
 // the one of a table, which is in docs/reference/telnet.md, else "Core." and the

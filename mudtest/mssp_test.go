@@ -23,7 +23,7 @@ func TestMSSP(t *testing.T) {
 		for _, want := range []string{
 			"\xff\xfa\x46" + v + "NAME" + w + "Quay", v + "PLAYERS" + w + "1", v + "UPTIME" + w + fmt.Sprint(begun), v + "PORT" + w + "4000",
 			v + "CODEBASE" + w + "Quay 2", v + "GENRE" + w + "Fantasy", v + "REFERRAL" + w + "a.example 4000" + w + "b.example 4000",
-			v + "GMCP" + w + "0", v + "UTF-8" + w + "1",
+			v + "GMCP" + w + "1", v + "CHARSET" + w + "US-ASCII" + w + "ISO-8859-1" + w + "UTF-8", v + "UTF-8" + w + "1",
 		} {
 			if !strings.Contains(got, want) {
 				t.Errorf("it is not told %q: %q", want, got)

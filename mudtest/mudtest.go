@@ -82,7 +82,10 @@ func (g *Game) start() {
 	if err != nil {
 		g.t.Fatalf("portal: %v", err)
 	}
-	tn := telnetd.New(telnetd.Config{Logger: g.log.logger("portal"), MSSP: g.game.MSSP})
+	tn, err := telnetd.New(telnetd.Config{Logger: g.log.logger("portal"), MSSP: g.game.MSSP})
+	if err != nil {
+		g.t.Fatalf("telnet: %v", err)
+	}
 	if err := g.p.AddService(portal.Listen("telnet", telnetAddr, tn)); err != nil {
 		g.t.Fatalf("telnet: %v", err)
 	}
@@ -217,8 +220,9 @@ func (g *Game) Start(_ context.Context, mode link.Mode) (portal.Process, error) 
 	p := &process{links: g.links, store: g.disk.Open(), done: make(chan struct{})}
 	s, err := server.New(server.Config{
 		Game: game.Game, Dialer: p, Store: p.store, Mode: mode, Logger: g.log.logger("server"), Settings: g.own,
-		AccountCreations: -1, // all come from one test
-		Slow:             -1, // the clock of a test says nothing of it
+		AccountCreations: -1,   // all come from one test
+		Slow:             -1,   // the clock of a test says nothing of it
+		PlainLogin:       true, // a connection in memory has no listeners
 	})
 	if err != nil {
 		return nil, err

@@ -88,6 +88,21 @@ func (h host) SetService(ctx context.Context, name string, on bool) error {
 	return nil
 }
 
+// Client asks the Portal.
+func (h host) Client(ctx context.Context, number uint64) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	reply, err := h.s.conn.Request(ctx, message.New("client", int64(number)))
+	var refused *link.RequestError
+	switch {
+	case errors.As(err, &refused):
+		return nil, command.Errorf("%s", markup.Escape(refused.Text))
+	case err != nil:
+		return nil, fmt.Errorf("server: ask the portal for a client: %w", err)
+	}
+	return reply.Kwargs, nil
+}
+
 func (h host) LoginAllowed(addr string) error {
 	if d := h.s.logins.wait(h.s.world, addr); d > 0 {
 		return command.Errorf("Too many failed logins from your address. Please try again in %s.", inWords(d))

@@ -94,7 +94,7 @@ func (in *Input) Reply(m message.Message) { in.Session.Send(m, message.Options{}
 // inputTable returns the built-in inputfuncs with the game's own in front.
 func inputTable(own []InputFunc) (map[string]*InputFunc, error) {
 	table := make(map[string]*InputFunc)
-	for _, f := range builtinInputs() {
+	for _, f := range append(builtinInputs(), valueInputs()...) {
 		table[f.Name] = &f
 	}
 	var errs []error

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"mudlark.dev/charset"
 	"mudlark.dev/command"
 	"mudlark.dev/message"
 	"mudlark.dev/session"
@@ -38,7 +39,7 @@ func builtinInputs() []InputFunc {
 			},
 		},
 		{
-			Name: "client_options", Help: "Without arguments: answers with the session's options. Else sets those given: nocolor, screenreader, screenwidth.",
+			Name: "client_options", Help: "Without arguments: answers with the session's options. Else sets those given: nocolor, screenreader, screenwidth, encoding.",
 			Args: []Kind{String}, Kwargs: map[string]Kind{"get": Any}, MoreKwargs: true,
 			Run: inputClientOptions,
 		},
@@ -66,12 +67,20 @@ func builtinInputs() []InputFunc {
 			Run:    inputLogin,
 		},
 		{
-			Name: "get_value", Help: "Answers with the value of that name: name, key, location or servername.",
-			Args: []Kind{String}, Kwargs: map[string]Kind{"name": String},
-			Run: inputGetValue,
+			Name: "char_login_credentials", Help: "GMCP: logs in, with account and password.",
+			Kwargs: map[string]Kind{"account": String, "password": String}, MoreKwargs: true,
+			Run: inputCredentials,
 		},
+		{Name: "hello", Help: "GMCP: the client's name and version; its protocol knows them already.", MoreArgs: true, MoreKwargs: true, Run: known},
+		{Name: "supports_set", Help: "GMCP: the packages that the client wants; its protocol knows them already.", MoreArgs: true, MoreKwargs: true, Run: known},
+		{Name: "supports_add", Help: "GMCP: more packages that it wants.", MoreArgs: true, MoreKwargs: true, Run: known},
+		{Name: "supports_remove", Help: "GMCP: packages that it no longer wants.", MoreArgs: true, MoreKwargs: true, Run: known},
+		{Name: "external_discord_hello", Help: "GMCP: ignored.", MoreArgs: true, MoreKwargs: true, Run: known},
 	}
 }
+
+// known is for messages that only tell what the session's Info has.
+func known(*Input) error { return nil }
 
 func inputText(in *Input) error {
 	text, ok := in.Arg(0).(string)
@@ -118,8 +127,17 @@ func inputClientOptions(in *Input) error {
 				return command.Errorf("client_options: screenwidth is a number from 0 (the client's own) to 1000.")
 			}
 			prefs.Width = int(n)
+		case "encoding":
+			name, _ := v.(string)
+			if prefs.Encoding = ""; name != "" {
+				cs, err := charset.Lookup(name)
+				if err != nil {
+					return command.Errorf("client_options: there is no encoding %q.", escape(name))
+				}
+				prefs.Encoding = cs.Name()
+			}
 		default:
-			return command.Errorf("client_options: there is no option %q that can be set; nocolor, screenreader and screenwidth can.", escape(name))
+			return command.Errorf("client_options: there is no option %q that can be set; nocolor, screenreader, screenwidth and encoding can.", escape(name))
 		}
 	}
 	in.Session.SetPrefs(prefs)
@@ -149,6 +167,7 @@ func clientOptions(in *Input) message.Message {
 	}
 	return message.New("client_options").
 		With("client", info.Client).
+		With("version", info.Version).
 		With("term", info.Terminal).
 		With("encoding", encoding).
 		With("ansi", caps.Colors >= session.Colors16).
@@ -158,15 +177,22 @@ func clientOptions(in *Input) message.Message {
 		With("screenreader", caps.ScreenReader).
 		With("screenwidth", int64(caps.Width)).
 		With("screenheight", int64(info.Height)).
-		With("gmcp", info.GMCP)
+		With("gmcp", info.GMCP).
+		With("msdp", info.MSDP).
+		With("tls", info.TLS)
 }
 
 func inputLogin(in *Input) error {
+	name, _ := in.Kwarg("name").(string)
+	password, _ := in.Kwarg("password").(string)
+	return in.logIn(name, password)
+}
+
+// logIn runs the command that logs in, as if it were typed.
+func (in *Input) logIn(name, password string) error {
 	if in.task == nil {
 		return command.Errorf("Please answer the question first.")
 	}
-	name, _ := in.Kwarg("name").(string)
-	password, _ := in.Kwarg("password").(string)
 	if in.Session.Account() != nil {
 		return command.Errorf("You are logged in already.")
 	}
@@ -177,30 +203,6 @@ func inputLogin(in *Input) error {
 		return command.Errorf("login: name and password are needed.")
 	}
 	return in.s.commands.Run(in.World, in.Session, fmt.Sprintf(`connect "%s" "%s"`, name, password), "", in.task)
-}
-
-func inputGetValue(in *Input) error {
-	what, _ := in.Kwarg("name").(string)
-	if what == "" {
-		what, _ = in.Arg(0).(string)
-	}
-	var value any
-	switch puppet := in.Session.Puppet(); strings.ToLower(what) {
-	case "name", "key":
-		if puppet != nil {
-			value = puppet.Name()
-		}
-	case "location":
-		if puppet != nil && puppet.Location() != nil {
-			value = puppet.Location().Name()
-		}
-	case "servername":
-		value = in.s.cfg.Game.Name
-	default:
-		return command.Errorf("get_value: name, key, location and servername can be asked for.")
-	}
-	in.Reply(message.New("get_value").With("name", strings.ToLower(what)).With("value", value))
-	return nil
 }
 
 // describe writes a message's arguments for a person to read.

@@ -138,6 +138,11 @@ func (s *Server) takeDue() (*task, bool) {
 		s.fireTimer()
 		return nil, true
 	}
+	if due := s.reportDue(); !due.IsZero() && !due.After(s.world.Now()) {
+		s.turn.events++
+		s.turn.worked = true // the turn's end reports
+		return nil, true
+	}
 	return nil, false
 }
 
@@ -167,6 +172,9 @@ func (s *Server) nextDue() (time.Time, bool) {
 	at, ok := s.world.NextTimer()
 	if len(s.sleepers) > 0 && (!ok || s.sleepers[0].until.Before(at)) {
 		at, ok = s.sleepers[0].until, true
+	}
+	if due := s.reportDue(); !due.IsZero() && (!ok || due.Before(at)) {
+		at, ok = due, true
 	}
 	return at, ok
 }
@@ -301,7 +309,12 @@ func (s *Server) endTurn() {
 		task.settle()
 	}
 	changes := s.world.TakeChanges()
+	s.stale = s.stale || !changes.Empty()
 	effects := s.world.TakeEffects()
+	// What is reported comes before the texts of the turn, so that what they
+	// set off at the client finds it up to date.
+	s.report()
+	effects = append(s.world.TakeEffects(), effects...)
 	lines := s.processed()
 
 	var batch *store.Batch

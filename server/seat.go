@@ -28,6 +28,7 @@ type seat struct {
 	sleeping int     // commands that sleep
 	queued   bool    // it is in Server.runnable
 	touched  bool    // it is in turn.seats
+	offered  bool    // its client was told that it may log in by itself
 	dropped  bool    // it is being disconnected because it does not read
 	gone     bool    // its Close is handled
 }
@@ -136,6 +137,8 @@ func (s *Server) addSeat(f *link.Seat, stored uint64) {
 		s.world.Emit(world.Login{Session: seat.session}) // the Portal's copy may be older
 		s.world.Emit(world.PrefsChanged{Session: seat.session})
 	}
+	seat.offered = f.Processed > 0 || stored > 0 // by the Server before
+	s.watch(seat.session)
 }
 
 // takeLine queues a line of a session's log.
@@ -281,10 +284,13 @@ func answerText(f *link.Input) (string, bool) {
 func (s *Server) runLine(seat *seat, l line) {
 	switch f := l.frame.(type) {
 	case *link.Open:
+		s.offerLogin(seat)
 		s.start(seat, l.n, "connect", func(t *task) error {
 			return s.commands.RunSystem(s.world, seat.session, command.LoginStart, t)
 		})
 	case *link.Update:
+		s.offerLogin(seat)
+		s.watch(seat.session)
 		seat.done = l.n
 	case *link.Close:
 		s.closeSeat(seat, f.Reason)
@@ -320,6 +326,7 @@ func (s *Server) closeSeat(seat *seat, reason string) {
 	s.unread -= min(s.unread, seat.unread)
 	s.ended = append(s.ended, seat.session.ID())
 	s.log.Info("session closed", "session", seat.session.Number(), "reason", reason)
+	delete(s.watches, seat)
 	delete(s.seats, seat.index)
 	delete(s.bySession, seat.session)
 	s.commands.Forget(seat.session)

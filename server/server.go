@@ -40,6 +40,7 @@ type Game struct {
 
 	CmdSets          []*command.CmdSet           // all cmdsets by their names; "unloggedin", "session", "account" and "character" are the ones everybody has
 	InputFuncs       []InputFunc                 // beside the built-in ones; one of the same name replaces it
+	Values           []Value                     // what clients can ask for and have reported, beside the built-in ones; one of the same name replaces it
 	Locks            lock.Funcs                  // lock functions; nil means lock.Default
 	Timers           map[string]world.TimerFunc  // handlers of stored timers, by name
 	Build            func(*world.World) error    // fills the world at the first start
@@ -83,6 +84,7 @@ type Config struct {
 
 	Settings map[string]string // the settings that the game declares itself; see Server.Setting
 
+	PlainLogin       bool          // programs may send passwords in messages without TLS
 	LoginFailures    int           // failed logins per address within 5 minutes before more are refused; 0 means 5, negative no limit
 	AccountCreations int           // accounts created per address within 10 minutes; 0 means 5, negative no limit
 	Slow             time.Duration // a command that holds the loop longer is reported; 0 means 100ms, negative never
@@ -101,6 +103,8 @@ type Server struct {
 	world    *world.World
 	commands *command.Interpreter
 	inputs   map[string]*InputFunc
+	values   map[string]*Value
+	packaged []*Value // those that have a package
 	conn     *link.Conn
 	portal   string // the Portal's name
 	pool     *passwords
@@ -110,24 +114,27 @@ type Server struct {
 	work     *workers
 
 	// The loop's, for whoever holds the baton.
-	seats     map[link.Index]*seat
-	bySession map[*world.Session]*seat
-	runnable  []*seat // seats with a line to run, in the order of their turn
-	tasks     map[*task]struct{}
-	lastTask  uint64
-	timed     bool // the last event was due, not typed
-	sleepers  sleepers
-	woken     []*task // parked commands whose wait is over
-	doomed    []*task // parked commands whose session has ended
-	turn      turn
-	gated     []gated     // what waits for a commit, in the order of their numbers
-	assigned  uint64      // the last commit number given out
-	ended     [][16]byte  // sessions whose line numbers the store may forget with the next batch
-	unread    uint64      // bytes of output that the Portal has not given back
-	overdue   []*seat     // seats to disconnect at the turn's end: they do not read
-	drain     *link.Drain // set once the Server is to stop
-	fatal     error       // why Run is to fail
-	done      bool        // the loop has ended
+	seats      map[link.Index]*seat
+	bySession  map[*world.Session]*seat
+	watches    map[*seat]*watch // of seats that have values reported
+	stale      bool             // a reported value may have changed
+	reportedAt time.Time        // when they were looked at last
+	runnable   []*seat          // seats with a line to run, in the order of their turn
+	tasks      map[*task]struct{}
+	lastTask   uint64
+	timed      bool // the last event was due, not typed
+	sleepers   sleepers
+	woken      []*task // parked commands whose wait is over
+	doomed     []*task // parked commands whose session has ended
+	turn       turn
+	gated      []gated     // what waits for a commit, in the order of their numbers
+	assigned   uint64      // the last commit number given out
+	ended      [][16]byte  // sessions whose line numbers the store may forget with the next batch
+	unread     uint64      // bytes of output that the Portal has not given back
+	overdue    []*seat     // seats to disconnect at the turn's end: they do not read
+	drain      *link.Drain // set once the Server is to stop
+	fatal      error       // why Run is to fail
+	done       bool        // the loop has ended
 
 	// Between the loop and others.
 	mu     sync.Mutex
@@ -193,6 +200,7 @@ func New(cfg Config) (*Server, error) {
 		creation:  throttle{"throttle.creations", cfg.AccountCreations, 10 * time.Minute},
 		seats:     make(map[link.Index]*seat),
 		bySession: make(map[*world.Session]*seat),
+		watches:   make(map[*seat]*watch),
 		tasks:     make(map[*task]struct{}),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
@@ -203,6 +211,10 @@ func New(cfg Config) (*Server, error) {
 	if s.inputs, err = inputTable(cfg.Game.InputFuncs); err != nil {
 		errs = append(errs, err)
 	}
+	if s.values, err = valueTable(cfg.Game.Name, cfg.Game.Values); err != nil {
+		errs = append(errs, err)
+	}
+	s.packaged = packagedValues(s.values)
 	if s.commands, err = newInterpreter(s); err != nil {
 		errs = append(errs, err)
 	}

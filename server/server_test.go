@@ -22,8 +22,15 @@ import (
 // bubble runs a test on a fake clock with a game.
 func bubble(t *testing.T, test func(t *testing.T, g *game), extra ...*command.Command) {
 	t.Helper()
+	bubbleWith(t, func(*game) {}, test, extra...)
+}
+
+// bubbleWith is bubble for a game that is changed before it starts.
+func bubbleWith(t *testing.T, change func(*game), test func(t *testing.T, g *game), extra ...*command.Command) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGame(t, extra...)
+		change(g)
 		g.start()
 		test(t, g)
 		g.end()

@@ -58,6 +58,13 @@ func (term *terminal) screen() string {
 	return strings.TrimRight(term.tmux("capture-pane", "-p", "-J", "-S", "-", "-t", "t"), " \n")
 }
 
+// styled returns the last screen with the codes of its colours, as the terminal
+// has them.
+func (term *terminal) styled() string {
+	term.t.Helper()
+	return term.tmux("capture-pane", "-p", "-e", "-J", "-t", "t")
+}
+
 func (term *terminal) send(lines ...string) {
 	term.t.Helper()
 	for _, l := range lines {
@@ -79,35 +86,52 @@ func (term *terminal) expect(pattern string) {
 	term.t.Fatalf("%s: %q is not shown:\n%s", term.name, pattern, term.screen())
 }
 
+// create makes an account and character from the first screen on.
+func (term *terminal) create(name, password string) {
+	term.t.Helper()
+	term.expect("To begin")
+	term.send("create " + name)
+	term.expect("Choose a password")
+	term.send(password)
+	term.expect("Once more")
+	term.send(password)
+}
+
+// tinTin opens TinTin++ with a script that connects it.
+func tinTin(t *testing.T, script string) *terminal {
+	t.Helper()
+	tt := require.Program(t, "tt++")
+	rc := filepath.Join(t.TempDir(), "rc.tin")
+	if err := os.WriteFile(rc, []byte("#config {speedwalk} {off}\n"+script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openTerminal(t, "TinTin++", tt, "-G", "-T", "-r", rc)
+}
+
+// tinyFugue opens TinyFugue with a world to connect to.
+func tinyFugue(t *testing.T, world string) *terminal {
+	t.Helper()
+	tf := require.Program(t, "tf5")
+	rc := filepath.Join(t.TempDir(), "rc.tf")
+	if err := os.WriteFile(rc, []byte("/set warn_curly_re=0\n/set more=0\n/set visual=off\n/addworld -T. "+world+"\n/connect mud\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openTerminal(t, "TinyFugue", tf, "-v", "-n", "-l", "-f"+rc)
+}
+
 // Two players with real clients, TinTin++ and the telnet of GNU inetutils,
 // from the account to the last word, with a reload in between.
 func TestClients(t *testing.T) {
-	tt := require.Program(t, "tt++")
 	telnet := require.Program(t, "inetutils-telnet")
 	g := startGame(t, "mudlark", t.TempDir())
 	host, port, _ := strings.Cut(g.addr, ":")
 
-	rc := filepath.Join(t.TempDir(), "rc.tin")
-	script := fmt.Sprintf("#config {speedwalk} {off}\n#config {charset} {UTF-8}\n#session {mud} {%s} {%s}\n", host, port)
-	if err := os.WriteFile(rc, []byte(script), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ada := openTerminal(t, "TinTin++", tt, "-G", "-T", "-r", rc)
-	ada.expect("To begin")
-	ada.send("create Ada")
-	ada.expect("Choose a password")
-	ada.send("tern-on-a-post")
-	ada.expect("Once more")
-	ada.send("tern-on-a-post")
+	ada := tinTin(t, fmt.Sprintf("#config {charset} {UTF-8}\n#session {mud} {%s} {%s}\n", host, port))
+	ada.create("Ada", "tern-on-a-post")
 	ada.expect("The Ferry Jetty")
 
 	bob := openTerminal(t, "telnet", telnet, host, port)
-	bob.expect("To begin")
-	bob.send("create Bob")
-	bob.expect("Choose a password")
-	bob.send("knot-in-a-rope")
-	bob.expect("Once more")
-	bob.send("knot-in-a-rope")
+	bob.create("Bob", "knot-in-a-rope")
 	bob.expect("Here: Ada")
 
 	ada.send("say Good evening.")

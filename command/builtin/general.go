@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mudlark.dev/charset"
 	"mudlark.dev/command"
 	"mudlark.dev/markup"
 	"mudlark.dev/session"
@@ -143,7 +144,7 @@ func help(c *command.Call) error {
 func optionCommand() *command.Command {
 	return &command.Command{
 		Key: "option", Aliases: []string{"options"},
-		Help: "See or set how the game talks to your client.\n\nUsage:\n  option\n  option nocolor = on|off\n  option screenreader = on|off\n  option width = <number>|auto",
+		Help: "See or set how the game talks to your client.\n\nUsage:\n  option\n  option nocolor = on|off\n  option screenreader = on|off\n  option width = <number>|auto\n  option encoding = <name>|auto\n\nThe command |wclient|n tells what the game understood of your client.",
 		Run:  option,
 	}
 }
@@ -161,21 +162,22 @@ func option(c *command.Call) error {
 		if prefs.Width > 0 {
 			width = strconv.Itoa(prefs.Width)
 		}
-		encoding := caps.Encoding
-		if encoding == "" {
-			encoding = "UTF-8"
+		encoding := "auto"
+		if prefs.Encoding != "" {
+			encoding = prefs.Encoding
 		}
 		client := info.Client
 		if client == "" {
 			client = "unknown"
 		}
-		c.Msgf("nocolor       %s\nscreenreader  %s\nwidth         %s (now %d)\n"+
+		c.Msgf("nocolor       %s\nscreenreader  %s\nwidth         %s (now %d)\nencoding      %s\n"+
 			"Your client: %s, encoding %s, colours: %s.",
-			onOff(prefs.NoColor), onOff(caps.ScreenReader), width, caps.Width, markup.Escape(client), markup.Escape(encoding), info.Colors)
+			onOff(prefs.NoColor), onOff(caps.ScreenReader), width, caps.Width, encoding,
+			markup.Escape(client), markup.Escape(encodingName(caps.Encoding)), info.Colors)
 		return nil
 	}
 	on := value == "on" || value == "true" || value == "yes"
-	if name != "width" && !on && value != "off" && value != "false" && value != "no" {
+	if name != "width" && name != "encoding" && !on && value != "off" && value != "false" && value != "no" {
 		return command.Errorf("Usage: option <name> = on|off")
 	}
 	switch name {
@@ -192,6 +194,14 @@ func option(c *command.Call) error {
 			return command.Errorf("A width is a number from 20 to 1000, or auto.")
 		}
 		prefs.Width = n
+	case "encoding":
+		if prefs.Encoding = ""; value != "auto" {
+			cs, err := charset.Lookup(value)
+			if err != nil {
+				return command.Errorf("There is no such encoding. UTF-8, ISO-8859-1, WINDOWS-1252 and IBM437 are some.")
+			}
+			prefs.Encoding = cs.Name()
+		}
 	default:
 		return command.Errorf("There is no such option. Type |woption|n to see them.")
 	}

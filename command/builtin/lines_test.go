@@ -43,6 +43,7 @@ type host struct {
 	loginErr        error
 	createErr       error
 	checks          []string
+	client          map[string]any
 }
 
 func (h *host) HashPassword(_ context.Context, pw string) (string, error) { return "h:" + pw, nil }
@@ -53,14 +54,15 @@ func (h *host) CheckPassword(_ context.Context, hash, pw string) (bool, error) {
 func (h *host) Services(context.Context) ([]command.Service, error) {
 	return []command.Service{{Side: "portal", Name: "telnet:4000", Address: "127.0.0.1:4000", State: "running"}}, nil
 }
-func (h *host) SetService(context.Context, string, bool) error { return nil }
-func (h *host) LoginAllowed(string) error                      { return h.loginErr }
-func (h *host) LoginFailed(string, string)                     { h.failed++ }
-func (h *host) CreationAllowed(string) error                   { return h.createErr }
-func (h *host) Created(string)                                 { h.created++ }
-func (h *host) Screen(*world.Session) string                   { return "SCREEN" }
-func (h *host) GameName() string                               { return "Probe" }
-func (h *host) FirstPerm() string                              { return "Developer" }
+func (h *host) SetService(context.Context, string, bool) error         { return nil }
+func (h *host) LoginAllowed(string) error                              { return h.loginErr }
+func (h *host) LoginFailed(string, string)                             { h.failed++ }
+func (h *host) CreationAllowed(string) error                           { return h.createErr }
+func (h *host) Created(string)                                         { h.created++ }
+func (h *host) Client(context.Context, uint64) (map[string]any, error) { return h.client, nil }
+func (h *host) Screen(*world.Session) string                           { return "SCREEN" }
+func (h *host) GameName() string                                       { return "Probe" }
+func (h *host) FirstPerm() string                                      { return "Developer" }
 
 type g struct {
 	t    testing.TB

@@ -10,7 +10,7 @@ func Sets() []*command.CmdSet {
 			connectCommand(), createCommand(), screenCommand(), helpBeforeLogin(), quitCommand(), loginStart(),
 		}},
 		{Name: "session", Priority: -20, Commands: []*command.Command{
-			sessionsCommand(), helpCommand(), quitCommand(), optionCommand(),
+			sessionsCommand(), helpCommand(), quitCommand(), optionCommand(), clientCommand(),
 		}},
 		{Name: command.AccountSet, Priority: -10, Commands: []*command.Command{
 			whoCommand(), lookOutside(),

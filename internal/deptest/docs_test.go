@@ -132,12 +132,25 @@ func messageReference(in []server.InputFunc) string {
 		"| `prompt` | the text, marked up | | a line without an end, such as a question |\n" +
 		"| `client_options` | | the options | the answer to `client_options` and `get_client_options` |\n" +
 		"| `get_inputfuncs` | | a name and what it does, for each | the answer to the message of that name |\n" +
-		"| `get_value` | | `name`, `value` | the answer to the message of that name |\n\n" +
+		"| `get_value` | | `name`, `value` | the answer to the message of that name |\n" +
+		"| `get_values` | | a name and what it is, for each | the answer to the message of that name |\n" +
+		"| `monitor` | | `name`, `value` | a value that `monitor` asked for has changed |\n" +
+		"| `monitored` | the list of names | | the answer to the message of that name |\n" +
+		"| `msdp` | | a name in capitals and its value, for each | variables of MSDP that were asked for or have changed |\n" +
+		"| `char_login_default` | | `type` | a program may log its player in by `char_login_credentials` |\n" +
+		"| `char_login_result` | | `success`, `message` | the answer to `char_login_credentials` |\n\n" +
 		"What a client sees of them is its protocol's to say. Every protocol encodes `text`; `prompt` is encoded as a text by one that has no\n" +
-		"prompts; the others go to an outputfunc of their name, or to the protocol's default. Telnet encodes `text` and `prompt`, and leaves\n" +
-		"out the others unless the game has given it an outputfunc for them.\n\n" +
+		"prompts; the others go to an outputfunc of their name, or to the protocol's default. Telnet sends the others by GMCP or MSDP to\n" +
+		"clients that have agreed to one of these, as [its page](telnet.md) tells.\n\n" +
 		"Game code gives hints for one delivery beside the message (`message.Options`): `Raw` sends a text with its markup characters as\n" +
-		"they stand, `NoColor` takes the markup out. No client can send them.\n")
+		"they stand, `NoColor` takes the markup out. No client can send them.\n\n" +
+		"## Values\n\n" +
+		"These can be asked for by name, with `get_value` and `msdp_send`, and reported as they change, with `monitor` and `msdp_report`. A game\n" +
+		"has others in `Game.Values`; one of the same name replaces what is built in.\n\n" +
+		"| name | what it is |\n|---|---|\n")
+	for _, v := range server.BuiltinValues() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", v.Name, v.Help)
+	}
 	return b.String()
 }
 

@@ -28,15 +28,32 @@ func (pr *Protocol) mssp(p *portal.Portal) []telnet.MSSPVar {
 			players++
 		}
 	}
-	var ports []string
+	var ports, secure []string
 	for _, s := range st.Services {
-		if _, port, err := net.SplitHostPort(s.Addr); err == nil && strings.HasPrefix(s.Name, Key+":") && s.State == portal.StateRunning {
+		_, port, err := net.SplitHostPort(s.Addr)
+		switch {
+		case err != nil || s.State != portal.StateRunning:
+		case strings.HasPrefix(s.Name, Key+":"):
 			ports = append(ports, port)
+		case strings.HasPrefix(s.Name, Key+"s:"):
+			secure = append(secure, port)
 		}
 	}
+	if len(secure) == 0 {
+		secure = []string{"0"}
+	}
+	slices.Reverse(secure)
 	slices.Reverse(ports) // the last one is the one to show
 	number := func(n int64) []string { return []string{strconv.FormatInt(n, 10)} }
 	yes, no := []string{"1"}, []string{"0"}
+	charsets := slices.Clone(pr.offers)
+	slices.Reverse(charsets)
+	has := func(o telnet.Option) []string {
+		if pr.uses(o) {
+			return yes
+		}
+		return no
+	}
 	vars := []telnet.MSSPVar{
 		{Name: "NAME", Values: []string{st.Game}},
 		{Name: "PLAYERS", Values: number(int64(players))},
@@ -47,8 +64,10 @@ func (pr *Protocol) mssp(p *portal.Portal) []telnet.MSSPVar {
 		{Name: "CRAWL DELAY", Values: []string{"-1"}},
 		{Name: "ANSI", Values: yes}, {Name: "VT100", Values: yes}, {Name: "UTF-8", Values: yes},
 		{Name: "XTERM 256 COLORS", Values: no}, {Name: "XTERM TRUE COLORS", Values: no},
-		{Name: "GMCP", Values: no}, {Name: "MSDP", Values: no}, {Name: "MCCP", Values: no}, {Name: "MXP", Values: no},
-		{Name: "MSP", Values: no}, {Name: "MCP", Values: no}, {Name: "PUEBLO", Values: no}, {Name: "SSL", Values: no},
+		{Name: "CHARSET", Values: charsets},
+		{Name: "GMCP", Values: has(telnet.GMCP)}, {Name: "MSDP", Values: has(telnet.MSDP)},
+		{Name: "MCCP", Values: has(telnet.MCCP2)}, {Name: "MXP", Values: has(telnet.MXP)},
+		{Name: "MSP", Values: no}, {Name: "MCP", Values: no}, {Name: "PUEBLO", Values: no}, {Name: "SSL", Values: secure},
 	}
 	for _, given := range slices.Sorted(maps.Keys(pr.cfg.MSSP)) {
 		name, values := strings.ToUpper(strings.TrimSpace(given)), pr.cfg.MSSP[given]

@@ -1,19 +1,20 @@
 // Package telnetd is the telnet protocol of the Portal: it joins the codec of
 // package telnet with the Portal's sessions.
 //
-// A connection is asked for its terminal type and window size before anything
-// else; the session is opened when both are settled or a short time has
-// passed, so that the first screen fits the client. What is typed before is
-// kept and comes after. Nothing here depends on the client's answers: one that
-// never answers, or talks first, plays all the same.
+// All options are offered in one write before anything else. The session is
+// opened when the answers are there that decide how the first screen looks, or a
+// short time has passed. What is typed before is kept and comes after. Nothing
+// here depends on the client's answers: one that never answers, or talks first,
+// plays all the same.
 //
 // One goroutine reads each connection. While the session's ring is full it goes
 // on reading for the sake of telnet commands and of the connection's end, and
-// keeps lines up to a bound; then it reads no more until there is room.
+// keeps what the client says up to a bound; then it reads no more until there is
+// room. There is one way out: client.Write, which compresses where that was
+// agreed to.
 package telnetd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 	"sync"
 	"time"
 
-	"mudlark.dev/markup"
+	"mudlark.dev/charset"
 	"mudlark.dev/message"
 	"mudlark.dev/portal"
 	"mudlark.dev/session"
@@ -41,12 +42,14 @@ const (
 	flagNoGA uint32 = 1 << iota
 	// flagEOR is set while the client takes EOR for the end of a prompt.
 	flagEOR
+	// flagMXP is set while the client reads tags of MXP.
+	flagMXP
 )
 
 // Bounds of a connection.
 const (
 	readSize    = 4 << 10  // bytes read at once
-	maxPending  = 64 << 10 // bytes of lines that wait for the ring; no more is read then
+	maxPending  = 64 << 10 // bytes of what waits for the ring; no more is read then
 	maxLine     = message.MaxBytes / 2
 	resizeEvery = 100 * time.Millisecond
 	farewell    = 2 * time.Second // to get the last words out
@@ -54,8 +57,19 @@ const (
 
 // Config has the settings of the protocol. The zero value is a working default.
 type Config struct {
-	Wait   time.Duration // how long a client has to answer before it gets the first screen; 0 means 500ms
-	Logger *slog.Logger  // nil means slog.Default()
+	Wait      time.Duration // how long a client has to answer before it gets the first screen; 0 means 500ms
+	KeepAlive time.Duration // a client that nothing was sent to for this long is sent a NOP; 0 means 1m, negative never
+	Logger    *slog.Logger  // nil means slog.Default()
+
+	// Options switches telnet options: "gmcp" or "+gmcp" on, "-gmcp" off, the
+	// later word counts. See the function Options for the names; all are on but
+	// mccp3, whose decompression costs some 50 KiB a connection. A word
+	// "charset=KOI8-R" goes before Charset.
+	Options []string
+
+	// Charset is the encoding of clients that say nothing of theirs, by a name
+	// that package charset knows; "" means UTF-8.
+	Charset string
 
 	// MSSP is what the game tells lists of games, by the names of MSSP, such as
 	// "GENRE" or "WEBSITE". What is known here, such as PLAYERS and PORT, need
@@ -64,24 +78,57 @@ type Config struct {
 }
 
 // A Protocol turns telnet connections into sessions.
-type Protocol struct{ cfg Config }
+type Protocol struct {
+	cfg      Config
+	on       []bool // of all, which are used
+	policies map[telnet.Option]telnet.Policy
+	fallback *charset.Charset
+	offers   []string // for CHARSET
+}
 
 var (
-	_ portal.Protocol = (*Protocol)(nil)
-	_ portal.Client   = (*client)(nil)
-	_ portal.Prompter = (*client)(nil)
-	_ portal.Asker    = (*client)(nil)
+	_ portal.Protocol     = (*Protocol)(nil)
+	_ portal.Client       = (*client)(nil)
+	_ portal.Prompter     = (*client)(nil)
+	_ portal.Asker        = (*client)(nil)
+	_ portal.OutputFuncer = (*client)(nil)
+	_ portal.Describer    = (*client)(nil)
 )
 
-// New returns the protocol.
-func New(cfg Config) *Protocol {
+// New checks cfg and returns the protocol.
+func New(cfg Config) (*Protocol, error) {
 	if cfg.Wait <= 0 {
 		cfg.Wait = 500 * time.Millisecond
+	}
+	if cfg.KeepAlive == 0 {
+		cfg.KeepAlive = time.Minute
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Protocol{cfg: cfg}
+	if cfg.Charset == "" {
+		cfg.Charset = "UTF-8"
+	}
+	for _, word := range cfg.Options {
+		if name, ok := strings.CutPrefix(word, charsetWord); ok {
+			cfg.Charset = name
+		}
+	}
+	on, err := used(cfg.Options)
+	if err != nil {
+		return nil, err
+	}
+	fallback, err := charset.Lookup(cfg.Charset)
+	if err != nil {
+		return nil, fmt.Errorf("telnetd: %w", err)
+	}
+	pr := &Protocol{cfg: cfg, on: on, policies: policies(on), fallback: fallback, offers: []string{"UTF-8"}}
+	for _, name := range []string{fallback.Name(), "ISO-8859-1", "US-ASCII"} {
+		if name != "UTF-8" && (name != fallback.Name() || len(pr.offers) == 1) {
+			pr.offers = append(pr.offers, name)
+		}
+	}
+	return pr, nil
 }
 
 // Key implements portal.Protocol.
@@ -95,10 +142,14 @@ func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Por
 	}
 	cl := &client{
 		Conn: c, pr: pr, p: p, lineBytes: limits.LineBytes,
-		codec: telnet.New(telnet.Config{Options: telnet.ServerOptions(), MaxLine: limits.LineBytes}),
-		info:  session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), Colors: session.Colors16},
-		log:   pr.cfg.Logger.With("proto", Key, "remote", c.RemoteAddr().String()),
+		info:   session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil},
+		log:    pr.cfg.Logger.With("proto", Key, "remote", c.RemoteAddr().String()),
+		asked:  budget{most: 200, every: 50 * time.Millisecond, enough: 5000},
+		faulty: budget{most: 20, every: 3 * time.Second},
 	}
+	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: limits.LineBytes, Allow: cl.asked.take})
+	defer cl.codec.Close()
+	cl.facts.describe(&cl.info, pr.fallback.Name())
 	// The context's end ends the read.
 	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -115,23 +166,61 @@ type client struct {
 
 	// codec's options are asked for by the reader and, around a password, under
 	// the session's output lock. mu is taken after that lock, never before.
-	mu    sync.Mutex
-	codec *telnet.Codec
+	mu       sync.Mutex
+	codec    *telnet.Codec
+	facts    facts
+	told     session.Info // what the Portal was told last
+	opened   time.Time    // when the options were offered; zero once one was answered
+	latency  time.Duration
+	probed   time.Time     // when the mark was asked for that is not answered yet
+	mark     chan struct{} // closed when it is
+	asked    budget        // of negotiation
+	faulty   budget        // of data that makes no sense
+	dropped  int           // subnegotiations
+	inflated bool          // what it sends is compressed
+
+	// The order of what is written, behind mu.
+	wmu     sync.Mutex
+	deflate *telnet.Deflater // while it is compressed
+	wrote   time.Time
 
 	// The reader's own.
 	session  *portal.Session // nil until the client is settled
 	info     session.Info    // until then
-	tty      telnet.TermTypes
-	sized    bool // NAWS is answered
-	lines    []string
-	size     int       // bytes of lines
-	full     bool      // the first of lines waits for room in the ring
+	decoding string          // the encoding that lines are read by
+	answers  answered
+	queue    []input
+	size     int       // of the queue
+	full     bool      // its first waits for room in the ring
 	resized  time.Time // when the window size was last passed on
 	resizing *session.Info
 	foreign  string // the protocol that it speaks instead of telnet, once its first bytes say so
 	begun    bool   // something was read
+	more     bool   // some of it is still compressed
 	first    bool   // a line was seen
+	garbled  bool   // one was not of its encoding
 	crawls   int    // how often it was told of MSSP
+	leave    string // why it is to be sent away
+}
+
+// answered is what the first screen waits for.
+type answered struct{ naws, charset, environ bool }
+
+// An input is what the client said and the game does not know yet: a line, or
+// another message.
+type input struct {
+	line string
+	m    *message.Message
+	size int
+}
+
+// inputCost is what an input counts beside its bytes.
+const inputCost = 32
+
+func (cl *client) add(in input) {
+	in.size += inputCost
+	cl.queue = append(cl.queue, in)
+	cl.size += in.size
 }
 
 // errForeign ends a connection that was meant for another kind of server.
@@ -139,10 +228,13 @@ var errForeign = errors.New("telnetd: a client of another protocol on the telnet
 
 func (cl *client) serve(ctx context.Context) error {
 	cl.mu.Lock()
-	out := cl.codec.AppendEnable(nil, telnet.TermType, telnet.Them)
-	out = cl.codec.AppendEnable(out, telnet.NAWS, telnet.Them)
-	out = cl.codec.AppendEnable(out, telnet.MSSP, telnet.Us)
-	out = cl.codec.AppendEnable(out, telnet.EndRecord, telnet.Us)
+	var out []byte
+	for i, k := range all {
+		if cl.pr.on[i] && k.offered {
+			out = cl.codec.AppendEnable(out, k.option, k.side)
+		}
+	}
+	cl.opened = time.Now()
 	cl.mu.Unlock()
 	if _, err := cl.Write(out); err != nil {
 		return ignoreClosed(err)
@@ -164,9 +256,14 @@ func (cl *client) serve(ctx context.Context) error {
 			if err != nil {
 				return ignoreClosed(err)
 			}
-			wake = at
+			wake = earlier(at, cl.keepAlive())
 		}
-		n, err := cl.read(ctx, buf, wake)
+		n, err := 0, error(nil)
+		if cl.more && cl.size < maxPending {
+			cl.decode(nil) // what was left compressed when there was too much
+		} else {
+			n, err = cl.read(ctx, buf, wake)
+		}
 		if n > 0 {
 			if !cl.begun && isTLS(buf[:n]) {
 				cl.foreign = "TLS"
@@ -177,6 +274,9 @@ func (cl *client) serve(ctx context.Context) error {
 			if cl.foreign != "" {
 				return cl.refuse()
 			}
+		}
+		if cl.leave != "" {
+			return cl.sendAway()
 		}
 		switch {
 		case err == nil:
@@ -189,6 +289,29 @@ func (cl *client) serve(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// earlier returns the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// keepAlive sends a NOP if nothing was sent for long, so that what lies between
+// knows the connection to be in use, and returns when to look again.
+func (cl *client) keepAlive() time.Time {
+	every := cl.pr.cfg.KeepAlive
+	if every < 0 {
+		return time.Time{}
+	}
+	cl.wmu.Lock()
+	defer cl.wmu.Unlock()
+	if time.Since(cl.wrote) >= every {
+		cl.writeLocked(telnet.AppendCommand(nil, telnet.NOP))
+	}
+	return cl.wrote.Add(every)
 }
 
 // read reads what has arrived, until wake if that is not zero. A wake-up by
@@ -204,18 +327,23 @@ func (cl *client) read(ctx context.Context, buf []byte, wake time.Time) (int, er
 	return cl.Read(buf)
 }
 
-// settled reports whether all that was asked for is answered.
+// settled reports whether all is answered that the first screen depends on.
 func (cl *client) settled() bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	tty := cl.tty.Done() || !cl.codec.Asking(telnet.TermType, telnet.Them) && !cl.codec.On(telnet.TermType, telnet.Them)
-	naws := cl.sized || !cl.codec.Asking(telnet.NAWS, telnet.Them) && !cl.codec.On(telnet.NAWS, telnet.Them)
-	return tty && naws
+	open := func(o telnet.Option, s telnet.Side, answered bool) bool {
+		return !answered && (cl.codec.Asking(o, s) || cl.codec.On(o, s))
+	}
+	return !open(telnet.TermType, telnet.Them, cl.facts.tty.Done()) && !open(telnet.NAWS, telnet.Them, cl.answers.naws) &&
+		!open(telnet.NewEnviron, telnet.Them, cl.answers.environ) && !open(telnet.Charset, telnet.Us, cl.answers.charset)
 }
 
 // connect opens the session. If that is refused it says so, closes the
 // connection and returns false.
 func (cl *client) connect(ctx context.Context) bool {
+	cl.mu.Lock()
+	cl.told = cl.info
+	cl.mu.Unlock()
 	s, err := cl.p.Connect(ctx, cl, cl.info)
 	if err != nil {
 		text := "The game cannot take you just now. Please try again later."
@@ -230,8 +358,8 @@ func (cl *client) connect(ctx context.Context) bool {
 	return true
 }
 
-// deliver gives the lines that wait to the game, in order. It returns when to
-// try again though nothing was received, the zero time for never.
+// deliver gives what waits to the game, in order. It returns when to try again
+// though nothing was received, the zero time for never.
 func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 	if cl.resizing != nil {
 		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
@@ -241,16 +369,15 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 		}
 	}
 	cl.full = false
-	for len(cl.lines) > 0 {
-		m := message.Text(cl.lines[0])
-		wait, err := cl.session.TryDataIn(m)
+	for len(cl.queue) > 0 {
+		wait, err := cl.session.TryDataIn(cl.queue[0].message())
 		switch {
 		case err == nil:
 		case errors.Is(err, portal.ErrTooLong):
 			cl.tooLong()
 		case cl.size >= maxPending:
 			// Enough is kept: read nothing until there is room.
-			if err := cl.session.DataIn(ctx, m); err != nil {
+			if err := cl.session.DataIn(ctx, cl.queue[0].message()); err != nil {
 				if ctx.Err() != nil {
 					return again, nil
 				}
@@ -267,18 +394,22 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 		default:
 			return again, err
 		}
-		cl.size -= len(cl.lines[0]) + lineCost
-		cl.lines[0] = ""
-		cl.lines = cl.lines[1:]
+		cl.size -= cl.queue[0].size
+		cl.queue[0] = input{}
+		cl.queue = cl.queue[1:]
 	}
-	if len(cl.lines) == 0 {
-		cl.lines, cl.size = nil, 0
+	if len(cl.queue) == 0 {
+		cl.queue, cl.size = nil, 0
 	}
 	return again, nil
 }
 
-// lineCost is what a line counts beside its bytes.
-const lineCost = 32
+func (in input) message() message.Message {
+	if in.m != nil {
+		return *in.m
+	}
+	return message.Text(in.line)
+}
 
 // lost is the end of the connection. What was typed before it still counts, as
 // far as the Portal takes it in a moment.
@@ -288,15 +419,22 @@ func (cl *client) lost(ctx context.Context, err error) {
 		reason = "connection closed by the client"
 	}
 	if cl.session == nil {
-		if len(cl.lines) == 0 || !cl.connect(ctx) {
+		if len(cl.queue) == 0 || !cl.connect(ctx) {
 			return // nobody who had something to say
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lastLines)
 	defer cancel()
-	for _, line := range cl.lines {
-		if err := cl.session.DataIn(ctx, message.Text(line)); err != nil && !errors.Is(err, portal.ErrTooLong) {
-			break
+	for ok := true; ok; {
+		for _, in := range cl.queue {
+			if err := cl.session.DataIn(ctx, in.message()); err != nil && !errors.Is(err, portal.ErrTooLong) {
+				ok = false
+				break
+			}
+		}
+		cl.queue, cl.size = nil, 0
+		if ok = ok && cl.more; ok {
+			cl.decode(nil)
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -321,122 +459,15 @@ const lastAnswers = 2 * time.Second
 // lastLines is how long the lines of a client that has gone may wait for room.
 const lastLines = 10 * time.Second
 
-// decode handles what was received.
-func (cl *client) decode(in []byte) {
-	// What events ask to be sent goes out behind the codec's own answers.
-	var out []byte
-	tooLong, mssp, msspText := false, false, false
-	next := cl.info
+// sendAway ends a connection for what its client does.
+func (cl *client) sendAway() error {
+	cl.log.Warn("connection closed", "reason", cl.leave)
 	if cl.session != nil {
-		next = cl.session.Info()
-		if cl.resizing != nil {
-			next = *cl.resizing
-		}
+		cl.session.Disconnect(cl.leave)
+	} else {
+		cl.Close(cl.leave)
 	}
-	before := next
-	cl.mu.Lock()
-	cl.codec.Decode(in, func(e telnet.Event) {
-		switch e.Kind {
-		case telnet.Line:
-			if !cl.first {
-				cl.first = true
-				cl.foreign = foreignLine(e.Text)
-				if e.Text == msspLine {
-					msspText = true
-					return
-				}
-			}
-			cl.lines = append(cl.lines, e.Text)
-			cl.size += len(e.Text) + lineCost
-		case telnet.LineTooLong:
-			tooLong = true
-		case telnet.OptionChanged:
-			switch {
-			case e.Option == telnet.TermType && e.Side == telnet.Them && e.On:
-				out = cl.tty.AppendSend(out)
-			case e.Option == telnet.TermType && e.Side == telnet.Them:
-				cl.tty.Stop()
-			case e.Option == telnet.SGA && e.Side == telnet.Us && e.On:
-				next.Flags |= flagNoGA
-			case e.Option == telnet.SGA && e.Side == telnet.Us:
-				next.Flags &^= flagNoGA
-			case e.Option == telnet.MSSP && e.Side == telnet.Us && e.On:
-				mssp = true
-			case e.Option == telnet.EndRecord && e.Side == telnet.Us && e.On:
-				next.Flags |= flagEOR
-			case e.Option == telnet.EndRecord && e.Side == telnet.Us:
-				next.Flags &^= flagEOR
-			}
-		case telnet.Subnegotiation:
-			switch e.Option {
-			case telnet.NAWS:
-				if w, h, ok := telnet.ParseNAWS(e.Payload); ok {
-					next.Width, next.Height, cl.sized = w, h, true
-				}
-			case telnet.TermType:
-				if cl.tty.Add(e.Payload) {
-					out = cl.tty.AppendSend(out)
-				}
-				cl.describe(&next)
-			}
-		case telnet.Other:
-			if e.Command == telnet.AYT {
-				out = telnet.AppendText(out, "[Yes]\n")
-			}
-		}
-	})
-	out = append(cl.codec.TakeOutput(), out...)
-	cl.mu.Unlock()
-	if len(out) > 0 {
-		cl.Write(out)
-	}
-	if tooLong {
-		cl.tooLong()
-	}
-	if mssp || msspText {
-		cl.tellMSSP(msspText)
-	}
-	switch {
-	case next == before:
-	case cl.session == nil:
-		cl.info = next
-	case next.Width != before.Width || next.Height != before.Height:
-		// A window that is being dragged reports many sizes: the last one
-		// counts.
-		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
-			cl.pass(next)
-		} else {
-			cl.resizing = &next
-		}
-	default:
-		cl.pass(next)
-	}
-}
-
-// pass tells the Portal what is known of the client.
-func (cl *client) pass(next session.Info) {
-	cl.resizing = nil
-	cl.resized = time.Now()
-	cl.session.Update(func(i *session.Info) { *i = next })
-}
-
-// describe puts what the client said of itself into i.
-func (cl *client) describe(i *session.Info) {
-	i.Client, i.Terminal = cl.tty.Client, cl.tty.Terminal
-	if i.Terminal == "" {
-		i.Terminal = cl.tty.Client
-	}
-	switch n := cl.tty.Colors(); {
-	case n >= 1<<24:
-		i.Colors = session.ColorsTrue
-	case n >= 256:
-		i.Colors = session.Colors256
-	case cl.tty.Dumb():
-		i.Colors = session.NoColors
-	default:
-		i.Colors = session.Colors16 // nearly every client can, whatever it says
-	}
-	i.ScreenReader = cl.tty.MTTS&telnet.MTTSScreenReader != 0
+	return nil
 }
 
 func (cl *client) tooLong() {
@@ -486,84 +517,4 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// render turns marked-up text into telnet data for a client, without an end.
-func render(dst []byte, text string, caps session.Caps, o message.Options) []byte {
-	var buf [512]byte
-	var styled []byte
-	switch {
-	case o.Raw:
-		styled = markup.AppendRaw(buf[:0], text)
-	case o.NoColor || caps.Colors == session.NoColors:
-		styled = markup.Append(buf[:0], text, markup.Plain)
-	default:
-		styled = markup.Append(buf[:0], text, markup.ANSI16)
-	}
-	return telnet.AppendText(dst, styled)
-}
-
-// AppendText implements portal.Client: the text and a line end, unless it has
-// one.
-func (cl *client) AppendText(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error) {
-	// The text's own line end goes behind the codes that end its colours.
-	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
-	return append(render(dst, text, caps, o), '\r', '\n'), nil
-}
-
-// AppendDefault implements portal.Client: plain telnet has no place for other
-// messages than texts and prompts.
-func (cl *client) AppendDefault(dst []byte, _ message.Message, _ session.Caps, _ message.Options) ([]byte, error) {
-	return dst, nil
-}
-
-// AppendPrompt implements portal.Prompter: no line end, and a mark that tells
-// the client so.
-func (cl *client) AppendPrompt(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error) {
-	return appendMark(render(dst, text, caps, o), caps), nil
-}
-
-// appendMark ends a prompt: with EOR if that was agreed to (RFC 885), else with
-// GA unless the client wants none (RFC 854, "THE TELNET GO AHEAD"; RFC 858). A
-// text that ends its line is no prompt: Mudlet would show an empty line.
-func appendMark(dst []byte, caps session.Caps) []byte {
-	switch {
-	case bytes.HasSuffix(dst, []byte("\r\n")):
-	case caps.Flags&flagEOR != 0:
-		dst = telnet.AppendCommand(dst, telnet.EOR)
-	case caps.Flags&flagNoGA == 0:
-		dst = telnet.AppendCommand(dst, telnet.GA)
-	}
-	return dst
-}
-
-// AppendQuestion implements portal.Asker: the client is told to show nothing of
-// what is typed by our saying that we echo (RFC 857), which we do not.
-func (cl *client) AppendQuestion(dst []byte, prompt string, hidden bool, caps session.Caps) ([]byte, error) {
-	dst = render(dst, prompt, caps, message.Options{})
-	if hidden {
-		cl.mu.Lock()
-		dst = cl.codec.AppendEnable(dst, telnet.Echo, telnet.Us)
-		cl.mu.Unlock()
-	}
-	return appendMark(dst, caps), nil
-}
-
-// AppendAnswered implements portal.Asker. The client has not shown the line end
-// either.
-func (cl *client) AppendAnswered(dst []byte) []byte {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	dst = cl.codec.AppendDisable(dst, telnet.Echo, telnet.Us)
-	return append(dst, '\r', '\n')
-}
-
-// Close implements portal.Client.
-func (cl *client) Close(reason string) error {
-	if reason != "" {
-		text, _ := cl.AppendText(nil, reason, session.Caps{}, message.Options{NoColor: true})
-		cl.Write(text) // fails only if the connection has ended
-	}
-	cl.CloseAfterFlush(farewell)
-	return nil
 }

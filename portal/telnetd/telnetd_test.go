@@ -17,6 +17,7 @@ import (
 	"mudlark.dev/command/builtin"
 	"mudlark.dev/link"
 	"mudlark.dev/link/pipe"
+	"mudlark.dev/message"
 	"mudlark.dev/portal"
 	"mudlark.dev/portal/telnetd"
 	"mudlark.dev/server"
@@ -27,26 +28,38 @@ import (
 
 // A game is a Portal with telnet and its Servers, all in one bubble.
 type game struct {
-	t    *testing.T
-	p    *portal.Portal
-	l    *listener
-	disk *memory.Disk
-	link *pipe.Listener
-	log  *bytes.Buffer
+	t     *testing.T
+	p     *portal.Portal
+	l     *listener
+	disk  *memory.Disk
+	link  *pipe.Listener
+	log   *bytes.Buffer
+	cfg   telnetd.Config
+	plain bool // passwords are taken in messages
 }
 
 // bubble runs a test with a game that has started.
 func bubble(t *testing.T, limits portal.Limits, test func(t *testing.T, g *game)) {
 	t.Helper()
+	bubbleWith(t, limits, telnetd.Config{KeepAlive: -1}, test)
+}
+
+func bubbleWith(t *testing.T, limits portal.Limits, cfg telnetd.Config, test func(t *testing.T, g *game)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		g := &game{t: t, l: newListener(), disk: memory.NewDisk(), link: pipe.Listen(), log: &bytes.Buffer{}}
+		g := &game{t: t, l: newListener(), disk: memory.NewDisk(), link: pipe.Listen(), log: &bytes.Buffer{}, cfg: cfg}
 		logger := slog.New(slog.NewTextHandler(&locked{w: g.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		p, err := portal.New(portal.Config{Name: "portal", Game: "Test", Epoch: 1, Listener: g.link, Starter: g, Logger: logger, Limits: limits})
 		if err != nil {
 			t.Fatal(err)
 		}
 		g.p = p
-		if err := p.AddService(portal.ListenOn("telnet", g.l, telnetd.New(telnetd.Config{Logger: logger}))); err != nil {
+		g.cfg.Logger = logger
+		tn, err := telnetd.New(g.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.AddService(portal.ListenOn("telnet", g.l, tn)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -77,11 +90,12 @@ func (g *game) Build(context.Context) error { return nil }
 
 func (g *game) Start(_ context.Context, mode link.Mode) (portal.Process, error) {
 	s, err := server.New(server.Config{
-		Dialer: g.link, Store: g.disk.Open(), Mode: mode, Logger: slog.New(slog.DiscardHandler),
+		Dialer: g.link, Store: g.disk.Open(), Mode: mode, PlainLogin: g.plain, Logger: slog.New(slog.DiscardHandler),
 		Game: server.Game{
-			Screen:  "SCREEN",
-			CmdSets: builtin.Sets(),
-			Build:   func(w *world.World) error { return nil },
+			Screen:     "SCREEN",
+			CmdSets:    builtin.Sets(),
+			Build:      func(w *world.World) error { return nil },
+			InputFuncs: []server.InputFunc{{Name: "relay", Help: "Sends the message that it is given.", MoreArgs: true, MoreKwargs: true, Run: relay}},
 		},
 	})
 	if err != nil {
@@ -94,6 +108,13 @@ func (g *game) Start(_ context.Context, mode link.Mode) (portal.Process, error) 
 		p.err = s.Run(ctx)
 	}()
 	return p, nil
+}
+
+// relay sends the client the message that it names: its arguments are the rest.
+func relay(in *server.Input) error {
+	name, _ := in.Arg(0).(string)
+	in.Session.Send(message.Message{Name: name, Args: in.Message.Args[1:], Kwargs: in.Message.Kwargs}, message.Options{})
+	return nil
 }
 
 type process struct {
@@ -202,8 +223,11 @@ func (g *game) expect(c *client, want ...string) string {
 }
 
 const (
-	opening = "\xff\xfd\x18\xff\xfd\x1f\xff\xfb\x46\xff\xfb\x19" // DO TERMINAL-TYPE, DO NAWS, WILL MSSP, WILL END-OF-RECORD
-	askTTY  = "\xff\xfa\x18\x01\xff\xf0"                         // TERMINAL-TYPE SEND
+	// DO TERMINAL-TYPE, NAWS, NEW-ENVIRON, WILL CHARSET, MCCP2, MSSP, GMCP, MSDP,
+	// MXP, END-OF-RECORD.
+	opening = "\xff\xfd\x18\xff\xfd\x1f\xff\xfd\x27\xff\xfb\x2a\xff\xfb\x56\xff\xfb\x46\xff\xfb\xc9\xff\xfb\x45\xff\xfb\x5b\xff\xfb\x19"
+	noMore  = "\xff\xfc\x27\xff\xfe\x2a" // WONT NEW-ENVIRON, DONT CHARSET
+	askTTY  = "\xff\xfa\x18\x01\xff\xf0" // TERMINAL-TYPE SEND
 )
 
 func TestSilentClient(t *testing.T) {
@@ -243,7 +267,7 @@ func TestClientThatAnswers(t *testing.T) {
 			bubble(t, portal.Limits{}, func(t *testing.T, g *game) {
 				c := g.dial()
 				c.read()
-				c.send("early\r\n\xff\xfb\x1f\xff\xfa\x1f\x00\x84\x00\x29\xff\xf0\xff\xfb\x18")
+				c.send(noMore + "early\r\n\xff\xfb\x1f\xff\xfa\x1f\x00\x84\x00\x29\xff\xf0\xff\xfb\x18")
 				if got := c.read(); got != askTTY {
 					t.Fatalf("WILL TERMINAL-TYPE is answered with %q", got)
 				}
@@ -276,7 +300,7 @@ func TestClientThatAnswers(t *testing.T) {
 func TestClientThatRefuses(t *testing.T) {
 	bubble(t, portal.Limits{}, func(t *testing.T, g *game) {
 		c := g.dial()
-		c.send("\xff\xfc\x18\xff\xfc\x1f")
+		c.send("\xff\xfc\x18\xff\xfc\x1f" + noMore)
 		g.expect(c, "SCREEN")
 	})
 }

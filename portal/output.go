@@ -143,6 +143,7 @@ func (s *Session) write(out []byte) {
 	if ended {
 		return
 	}
+	s.shown = link.QuestionID{}
 	if err := service.Guard(func() error { _, err := s.client.Write(out); return err }); err != nil {
 		s.logger().Debug("client cannot be written to", service.ErrAttr(err))
 	}
@@ -176,13 +177,18 @@ func (s *Session) ask(f *link.Question) {
 		if was && !hidden {
 			s.writeAnswered()
 		}
-		// A closed question has nothing more to show.
-		if f.ID != (link.QuestionID{}) {
+		// A closed question has nothing more to show. Neither has one whose prompt
+		// the player has before them: a Server asks it again that has taken the
+		// place of another.
+		if f.ID != (link.QuestionID{}) && f.ID != s.shown {
 			out, err := encodeQuestion(nil, s.client, f.Prompt, hidden, caps)
 			if err != nil {
 				s.logger().Error("output cannot be encoded", "name", "question", service.ErrAttr(err))
 			} else {
 				s.write(out)
+				if open {
+					s.shown = f.ID
+				}
 			}
 		}
 	}

@@ -56,6 +56,7 @@ type Session struct {
 
 	question link.QuestionID // the open one
 	hidden   bool            // it is hidden
+	shown    link.QuestionID // the one whose prompt is the last that was written; under out
 
 	link   *attachment // where the session has a seat; nil without
 	index  link.Index  // its index there

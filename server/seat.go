@@ -100,6 +100,9 @@ func (s *Server) startGame() {
 
 // stopGame calls what is to be called before the Server ends.
 func (s *Server) stopGame(why Mode) {
+	if why == ModeReload {
+		defer s.keepTold() // after the hooks, which may change what is told
+	}
 	for _, h := range s.world.Stopping(why == ModeReload) {
 		s.hook(h.Name, func() error { h.Run(); return nil })
 	}
@@ -139,6 +142,7 @@ func (s *Server) addSeat(f *link.Seat, stored uint64) {
 	}
 	seat.offered = f.Processed > 0 || stored > 0 // by the Server before
 	s.watch(seat.session)
+	s.takeTold(seat.session)
 }
 
 // takeLine queues a line of a session's log.

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"reflect"
 	"slices"
@@ -152,11 +153,57 @@ func (s *Server) value(v *Value, session *world.Session) any {
 const (
 	dataMSDP    = "values.msdp"    // as variables of MSDP
 	dataMonitor = "values.monitor" // as messages "monitor"
+	dataTold    = "values.told"    // during a reload: marks of what the client knows
 )
 
 // A watch is what one session has reported.
 type watch struct {
-	last map[string]any // by key and name, what the client knows
+	last map[string]any   // by key and name, what the client knows
+	told map[string]int64 // and what the Server before this one has told it
+}
+
+// keepTold has the next Server know what this one has told the clients, so that
+// a reload sends nothing that is not new.
+func (s *Server) keepTold() {
+	s.reportedAt = time.Time{}
+	s.report()
+	for seat, w := range s.watches {
+		told := make(map[string]any, len(w.last))
+		for key, v := range w.last {
+			told[key] = markOf(v)
+		}
+		if err := seat.session.SetData(dataTold, told); err != nil {
+			s.log.Debug("values will be told again", "session", seat.session.Number(), "err", err)
+		}
+	}
+}
+
+// takeTold reads what keepTold has left for a session.
+func (s *Server) takeTold(session *world.Session) {
+	told, _ := session.Data(dataTold).(map[string]any)
+	if told == nil {
+		return
+	}
+	if w := s.watches[s.bySession[session]]; w != nil {
+		w.told = make(map[string]int64, len(told))
+		for key, v := range told {
+			w.told[key], _ = v.(int64)
+		}
+	}
+	if err := session.SetData(dataTold, nil); err != nil {
+		s.log.Error("marks of values stay with the session", "session", session.Number(), "err", err)
+	}
+}
+
+// markOf returns a number that is another for nearly every other value.
+func markOf(v any) int64 {
+	b, err := message.New("value", v).AppendBinary(nil)
+	if err != nil {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write(b)
+	return int64(h.Sum64())
 }
 
 // reported returns the names that a session has reported under that key.
@@ -302,6 +349,12 @@ func (s *Server) news(w *watch, key, name string, session *world.Session) (any, 
 		return nil, false
 	}
 	w.last[key] = v
+	if mark, ok := w.told[key]; ok && !known {
+		delete(w.told, key)
+		if mark == markOf(v) {
+			return nil, false
+		}
+	}
 	return v, true
 }
 

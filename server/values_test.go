@@ -38,16 +38,18 @@ func wantTold(t *testing.T, what string, c *client, want ...string) {
 	}
 }
 
+func mood(s *world.Session) any {
+	if p := s.Puppet(); p != nil {
+		mood, _ := p.Attr("mood")
+		return mood
+	}
+	return nil
+}
+
 func TestValues(t *testing.T) {
 	bubbleWith(t, func(g *game) {
 		g.cfg.Game.Values = []server.Value{
-			{Name: "Mood", Help: "How the character feels.", Get: func(s *world.Session) any {
-				if p := s.Puppet(); p != nil {
-					mood, _ := p.Attr("mood")
-					return mood
-				}
-				return nil
-			}},
+			{Name: "Mood", Help: "How the character feels.", Get: mood},
 			{Name: "broken", Get: func(*world.Session) any { panic("broken value") }},
 			{Name: "odd", Get: func(*world.Session) any { return make(chan int) }},
 		}
@@ -95,11 +97,27 @@ func TestValues(t *testing.T) {
 			t.Errorf("50 changes in half a second: told %q", got)
 		}
 
-		// A reload goes on with it and tells the state.
+		// A reload goes on with it and tells nothing that is known; what the next
+		// build sees otherwise it tells. After a crash all is told once more.
+		ada.send(message.New("feel", 50))
 		g.drain(link.ModeReload)
 		g.start()
 		time.Sleep(time.Second)
-		wantTold(t, "after a reload", ada, `["monitor",[],{"name":"mood","value":49}]`)
+		wantTold(t, "after a reload", ada, `["monitor",[],{"name":"mood","value":50}]`)
+		g.drain(link.ModeReload)
+		g.cfg.Game.Values[0].Get = func(s *world.Session) any { return "anew" }
+		g.start()
+		time.Sleep(time.Second)
+		wantTold(t, "after a reload to another build", ada, `["monitor",[],{"name":"mood","value":"anew"}]`)
+		g.drain(link.ModeReload)
+		g.cfg.Game.Values[0].Get = mood
+		g.start()
+		time.Sleep(time.Second)
+		wantTold(t, "and back", ada, `["monitor",[],{"name":"mood","value":50}]`)
+		g.kill()
+		g.start()
+		time.Sleep(time.Second)
+		wantTold(t, "after a crash", ada, `["monitor",[],{"name":"mood","value":50}]`)
 		ada.send(message.New("feel", nil))
 		time.Sleep(time.Second)
 		wantTold(t, "a change after it", ada, `["monitor",[],{"name":"mood","value":null}]`)

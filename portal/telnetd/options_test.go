@@ -472,13 +472,13 @@ func TestMSDP(t *testing.T) {
 		c.send("create Ada tern-on-a-post\r\n")
 		time.Sleep(time.Second)
 		g.expect(c, msdp("\x01ACCOUNT_NAME\x02Ada"))
-		// After a reload what is reported is told once more, and goes on.
+		// A reload goes on with what is reported, and tells nothing that is known.
 		if err := g.p.Restart(t.Context(), link.ModeReload, "test"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if got, want := c.read(), msdp("\x01ACCOUNT_NAME\x02Ada")+msdp("\x01SERVER_ID\x02Mudlark"); got != want {
-			t.Errorf("after a reload: %q, want %q", got, want)
+		if got := c.read(); got != "" {
+			t.Errorf("after a reload: %q", got)
 		}
 		ask("UNREPORT", "\x01UNREPORT\x02SERVER_ID", "")
 		ask("REPORTED", "\x01LIST\x02REPORTED_VARIABLES", msdp("\x01REPORTED_VARIABLES\x02\x05\x02ACCOUNT_NAME\x06"))

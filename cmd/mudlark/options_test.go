@@ -97,3 +97,44 @@ func TestOutOfBandClient(t *testing.T) {
 	ada.expect("Client: Script 7")
 	ada.expect("GMCP packages: char 1, room 1")
 }
+
+// Real clients over TLS, beside plain ones; lists of games are told the port.
+func TestTLSClients(t *testing.T) {
+	openssl := require.Program(t, "openssl")
+	g := startGame(t, "mudlark", t.TempDir(), "telnet.tls_listen=127.0.0.1:0")
+	m := regexp.MustCompile(`telnets://127\.0\.0\.1:(\d+)`).FindStringSubmatch(g.out.String())
+	if m == nil {
+		t.Fatalf("the start screen does not tell the TLS port:\n%s", g.out.String())
+	}
+	_, plain, _ := strings.Cut(g.addr, ":")
+	port := m[1]
+
+	ada := tinTin(t, "#config {charset} {UTF-8}\n"+fmt.Sprintf("#ssl {mud} {127.0.0.1} {%s}\n", port))
+	ada.create("Ada", "tern-on-a-post")
+	ada.send("client")
+	ada.expect("Connection: telnet, encrypted with TLS")
+	fugue := tinyFugue(t, "-x mud 127.0.0.1 "+port)
+	fugue.create("Fug", "knot-in-a-rope")
+	fugue.expect("Here: Ada")
+	raw := openTerminal(t, "openssl", openssl, "s_client", "-quiet", "-crlf", "-connect", "127.0.0.1:"+port)
+	raw.create("Raw", "gull-in-a-gale")
+	raw.expect("Here: Ada")
+	ada.send("say Grüße")
+	for _, term := range []*terminal{ada, raw} {
+		term.expect(`"Grüße"`)
+	}
+	fugue.expect(`Ada says`)
+	ada.send("reload")
+	ada.expect("was replaced")
+	fugue.send("up")
+	fugue.expect("Saltings Lane")
+
+	lister := tinTin(t, `#event {IAC WILL MSSP} {#send {\xFF\xFD\x46\}}
+#event {IAC SB MSSP} {#showme OOB-MSSP %0 %1}
+`+fmt.Sprintf("#session {mud} {127.0.0.1} {%s}\n", plain))
+	lister.expect("OOB-MSSP SSL " + port)
+	lister.expect("OOB-MSSP PLAYERS 3")
+	lister.create("Lis", "mist-on-a-mere")
+	lister.send("client")
+	lister.expect("Connect to port " + port + " with TLS")
+}

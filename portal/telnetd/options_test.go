@@ -417,7 +417,6 @@ func TestGMCP(t *testing.T) {
 // A client that agreed to nothing is sent nothing but text, and one that lists
 // nothing the two packages that all know.
 func TestOutOfBandUnasked(t *testing.T) {
-	const relay = "\r\n"
 	bubble(t, portal.Limits{}, func(t *testing.T, g *game) {
 		c := g.settled("\xff\xfe\xc9\xff\xfe\x45" + gmcp(`Relay ["char_vitals", 1]`) + msdp("\x01RELAY\x02char_vitals"))
 		if got := c.read(); got != "SCREEN\r\n" {

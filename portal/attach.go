@@ -363,6 +363,6 @@ func (p *Portal) detach(a *attachment, rd *reader) {
 	for _, s := range list {
 		s.unseat(a)
 	}
+	p.goneAway() // before another may attach, which ends it
 	close(a.ended)
-	p.goneAway()
 }

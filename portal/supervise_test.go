@@ -439,7 +439,7 @@ func TestLastWordsAreReadAfterAFailedWrite(t *testing.T) {
 		p.srv.send(frames...)
 		sleep(time.Second)
 		if got := c.take(); len(got) != 100 {
-			t.Errorf("the client got %d lines, want 100", len(got))
+			t.Errorf("the client got %d lines, want 100: %.60q %.60q", len(got), got[0], got[len(got)-1])
 		}
 	})
 }

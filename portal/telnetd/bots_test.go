@@ -202,6 +202,8 @@ func TestBotStalls(t *testing.T) {
 		slow.Expect(t, "SCREEN")
 		quick.Expect(t, "SCREEN")
 		slow.Stall()
+		slow.Send("help")
+		synctest.Wait() // it had begun to read, and has what came of that
 		for range 50 {
 			slow.Send("help")
 		}

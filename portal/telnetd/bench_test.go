@@ -2,8 +2,14 @@ package telnetd_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"runtime"
 	"strings"
@@ -18,11 +24,14 @@ import (
 )
 
 // BenchmarkConnections opens 5,000 connections and reports what the heap and the
-// stacks of the Portal grow by for each of them, in bytes, the client's end of
-// the socket included.
+// stacks of the process grow by for each of them, in bytes, the client's end
+// included: of TLS that is as much as the Portal's.
 func BenchmarkConnections(b *testing.B) {
+	cert := testCertificate(b)
 	for _, bb := range []struct{ name, say string }{
 		{"plain", ""},
+		{"tls", ""},
+		{"tls+mccp2", "\xff\xfd\x56"},
 		{"answers", "\xff\xfb\x18" + sb(24, "\x00MUDLET") + sb(24, "\x00ANSI-TRUECOLOR") + sb(24, "\x00MTTS 2349") +
 			"\xff\xfb\x1f\xff\xfa\x1f\x00\x84\x00\x29\xff\xf0\xff\xfd\xc9" + gmcp(`Core.Supports.Set [ "Char 1", "Char.Skills 1", "Room 1" ]`)},
 		{"mccp2", "\xff\xfd\x56"},
@@ -41,21 +50,29 @@ func BenchmarkConnections(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					b.Fatal(err)
+				dial := func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }
+				service := portal.Listen("telnet", "127.0.0.1:0", tn)
+				if strings.HasPrefix(bb.name, "tls") {
+					service = portal.ListenTLS("telnet", "127.0.0.1:0", tn, &tls.Config{Certificates: []tls.Certificate{cert}})
+					dial = func(addr string) (net.Conn, error) {
+						return tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+					}
 				}
-				if err := p.AddService(portal.ListenOn("telnet", l, tn)); err != nil {
+				if err := p.AddService(service); err != nil {
 					b.Fatal(err)
 				}
 				ctx, stop := context.WithCancel(context.Background())
 				done := make(chan error, 1)
 				go func() { done <- p.Run(ctx) }()
+				for len(p.Status().Services) == 0 || p.Status().Services[0].State != portal.StateRunning {
+					time.Sleep(time.Millisecond)
+				}
+				addr := p.Status().Services[0].Addr
 				before := inUse()
 				conns := make([]net.Conn, 0, n)
 				buf := make([]byte, 4096)
 				for range n {
-					c, err := net.Dial("tcp", l.Addr().String())
+					c, err := dial(addr)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -87,6 +104,20 @@ func inUse() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+// testCertificate returns a certificate for nothing but this test.
+func testCertificate(b *testing.B) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // BenchmarkEncode measures what a text costs for each kind of client.

@@ -48,7 +48,7 @@ const (
 
 // Bounds of a connection.
 const (
-	readSize    = 4 << 10  // bytes read at once
+	readSize    = 1 << 10  // bytes read at once; an idle connection keeps as much
 	maxPending  = 64 << 10 // bytes of what waits for the ring; no more is read then
 	maxLine     = message.MaxBytes / 2
 	resizeEvery = 100 * time.Millisecond

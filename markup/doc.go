@@ -9,11 +9,18 @@
 //	|!R to |!X              the colour alone: brightness stays as it is
 //	|[R to |[X              background
 //	|[r to |[x              bright background
+//	|500 |[500              colour, background of xterm's cube: red, green and blue from 0 to 5
+//	|=a to |=z, |[=a        26 greys from black to white
+//	|#ff8800 |#f80 |[#f80   colour, background of 24 or 12 bits
 //	|h |H                   bright on, off
 //	|u |U  |i |I  |s |S     underline, italic, strike-through: on, off
 //	|* |^                   inverse, blinking; on until |n
 //	|/ |- |_ |>             line break, tab, space, four spaces
 //	||                      a bar
+//
+// A client that has fewer colours gets the nearest: to the eye, not by number. A
+// colour of the last three lines ends the brightness of those before it; |h after it
+// makes bold.
 //
 // A bar that begins none of these is an ordinary character and stays, with what
 // follows it.

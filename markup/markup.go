@@ -1,25 +1,25 @@
 package markup
 
-import (
-	"strconv"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // A Depth says what a client can show.
 type Depth uint8
 
 const (
-	Plain  Depth = iota // text alone: tags for colour and format are taken out
-	ANSI16              // sixteen colours and formats, by SGR sequences (ECMA-48, 8.3.117)
+	Plain     Depth = iota // text alone: tags for colour and format are taken out
+	ANSI16                 // sixteen colours and formats, by SGR sequences (ECMA-48, 8.3.117)
+	ANSI256                // xterm's palette
+	TrueColor              // 24 bits
 )
 
 // Append appends text to dst as a client of that depth is to get it. Lines end
 // with a line feed alone; a protocol that needs another line end replaces it.
 // What is appended is UTF-8, without control characters but line feed, tab and
 // the SGR sequences that the tags ask for, and leaves the client in the normal
-// style. It is at most 12 times as long as text.
+// style. A colour that the client does not have becomes the nearest. The result
+// is at most 16 times as long as text.
 func Append(dst []byte, text string, depth Depth) []byte {
-	w := writer{dst: dst, plain: depth == Plain}
+	w := writer{dst: dst, depth: depth}
 	w.write(text)
 	return w.dst
 }
@@ -140,9 +140,19 @@ func special(text string) (repl string, n int) {
 // A writer holds the state of one Append.
 type writer struct {
 	dst   []byte
-	plain bool
+	depth Depth
 	have  style // what the client shows characters in
 	want  style // what the next character is to be shown in
+	goal  style // the same, as far as the client can show it
+	since style // the want that goal was found for
+}
+
+// aim returns goal.
+func (w *writer) aim() style {
+	if w.want != w.since {
+		w.since, w.goal = w.want, w.want.at(w.depth)
+	}
+	return w.goal
 }
 
 func (w *writer) write(text string) {
@@ -174,7 +184,7 @@ func (w *writer) write(text string) {
 
 // show writes s in the wanted style.
 func (w *writer) show(s string) {
-	if w.want != w.have && !w.plain {
+	if w.depth != Plain && w.aim() != w.have {
 		w.change()
 	}
 	w.dst = append(w.dst, s...)
@@ -183,7 +193,7 @@ func (w *writer) show(s string) {
 // newline ends a line. A style that is to end with the line ends before it if it
 // is one that shows on empty space, since terminals fill the next line with it.
 func (w *writer) newline() {
-	if w.have.spaces().leaves(w.want) {
+	if w.depth != Plain && w.have.spaces().leaves(w.aim()) {
 		w.change()
 	}
 	w.dst = append(w.dst, '\n')
@@ -229,14 +239,34 @@ func (w *writer) tag(text string) int {
 		w.want.format |= inverse
 	case '^':
 		w.want.format |= blink
-	case '!', '[':
-		if len(text) < 3 || !w.want.colour(c, text[2]) {
+	case '[':
+		if col, n := takeColour(text[2:]); n > 0 {
+			w.want.back = col
+			return 2 + n
+		}
+		if len(text) < 3 || !w.want.letter(c, text[2]) {
 			w.show("|")
 			return 1
 		}
 		return 3
+	case '!':
+		if len(text) < 3 || !w.want.letter(c, text[2]) {
+			w.show("|")
+			return 1
+		}
+		return 3
+	case '#', '=', '0', '1', '2', '3', '4', '5':
+		col, n := takeColour(text[1:])
+		if n == 0 {
+			w.show("|")
+			return 1
+		}
+		// The colour says how bright it is; |h before it made letters bold.
+		w.want.fore = col
+		w.want.format &^= bright
+		return 1 + n
 	default:
-		if !w.want.colour(0, c) {
+		if !w.want.letter(0, c) {
 			w.show("|")
 			return 1
 		}
@@ -247,7 +277,7 @@ func (w *writer) tag(text string) int {
 // change writes the one SGR sequence that leads from the style the client has to
 // the wanted one.
 func (w *writer) change() {
-	have, want := w.have, w.want
+	have, want := w.have, w.aim()
 	codes := append(w.dst, "\x1b["...)
 	if have.leaves(want) {
 		codes = append(codes, "0;"...)
@@ -259,11 +289,11 @@ func (w *writer) change() {
 		}
 	}
 	if want.fore != have.fore {
-		codes = append(strconv.AppendUint(codes, uint64(want.fore), 10), ';')
+		codes = want.fore.appendSGR(codes, false)
 	}
 	if want.back != have.back {
-		codes = append(strconv.AppendUint(codes, uint64(want.back), 10), ';')
+		codes = want.back.appendSGR(codes, true)
 	}
 	codes[len(codes)-1] = 'm' // in place of the last semicolon: there is at least one code
-	w.dst, w.have = codes, w.want
+	w.dst, w.have = codes, want
 }

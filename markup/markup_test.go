@@ -3,6 +3,7 @@ package markup_test
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -41,7 +42,13 @@ func TestAppend(t *testing.T) {
 		{"tags that are none", "|z |é |1 |[ |[z |! |!r |!z |", "|z |é |1 |[ |[z |! |!r |!z |", "|z |é |1 |[ |[z |! |!r |!z |"},
 		{"half a tag at the end", "a|[", "a|[", "a|["},
 		{"tag after a bar that is none", "|z|ra", "|z\x1b[1;31ma\x1b[0m", "|za"},
-		{"later tags stand", "|500a |=ab |#ff0000c |lcgo|ltGo|le", "|500a |=ab |#ff0000c |lcgo|ltGo|le", "|500a |=ab |#ff0000c |lcgo|ltGo|le"},
+		{"colours beyond sixteen", "|500a|=kb|#f80c|#ff8800d|[050e|n|[=af|[#00fg",
+			"\x1b[1;31ma\x1b[30mb\x1b[31mcd\x1b[102me\x1b[0;40mf\x1b[44mg\x1b[0m", "abcdefg"},
+		{"half a colour", "|50 |= |=A |#f |#gg |[5 |[# |600", "|50 |= |=A |#f |#gg |[5 |[# |600", "|50 |= |=A |#f |#gg |[5 |[# |600"},
+		{"five digits are three", "|#12345x", "\x1b[1;30m45x\x1b[0m", "45x"},
+		{"dark text is no black", "|=bx|=ay|#010101z", "\x1b[1;30mx\x1b[0;30my\x1b[1mz\x1b[0m", "xyz"},
+		{"bold ends with a colour", "|ha|500b|hc", "\x1b[1ma\x1b[31mbc\x1b[0m", "abc"},
+		{"links stand", "|lcgo|ltGo|le", "|lcgo|ltGo|le", "|lcgo|ltGo|le"},
 		{"a bar and a dropped character are no tag", "|\x01r", "|r", "|r"},
 
 		{"repeated", "|ra|rb|n|rc", "\x1b[1;31mabc\x1b[0m", "abc"},
@@ -140,6 +147,25 @@ type terminal struct {
 
 func (s *terminal) style() string { return fmt.Sprint(s.formats, s.fore, s.back) }
 
+// codes takes the parameters of one sequence.
+func (s *terminal) codes(t *testing.T, codes []string) {
+	for len(codes) > 0 {
+		n := 1
+		if codes[0] == "38" || codes[0] == "48" {
+			if n = map[string]int{"5": 3, "2": 5}[codes[1]]; n == 0 || n > len(codes) {
+				t.Fatalf("the parameters %q", codes)
+			}
+			for _, v := range codes[2:n] {
+				if i, err := strconv.Atoi(v); err != nil || i > 255 {
+					t.Fatalf("the parameters %q", codes)
+				}
+			}
+		}
+		s.code(strings.Join(codes[:n], ";"))
+		codes = codes[n:]
+	}
+}
+
 func (s *terminal) code(code string) {
 	switch {
 	case code == "0":
@@ -162,9 +188,7 @@ func display(t *testing.T, out string) []cell {
 	for out != "" {
 		if m := sgr.FindStringSubmatchIndex(out); m != nil && m[0] == 0 {
 			before := s.style()
-			for code := range strings.SplitSeq(out[m[2]:m[3]], ";") {
-				s.code(code)
-			}
+			s.codes(t, strings.Split(out[m[2]:m[3]], ";"))
 			if s.style() == before {
 				t.Fatalf("%q changes nothing", out[:m[1]])
 			}
@@ -184,7 +208,9 @@ func display(t *testing.T, out string) []cell {
 	return cells
 }
 
-var tags = regexp.MustCompile(`^\|(?:[|/_>nhHuUiIsS*^rgybmcwxRGYBMCWX-]|\[[rgybmcwxRGYBMCWX]|![RGYBMCWX])`)
+var tags = regexp.MustCompile(`^\|(?:\[?(?:[0-5]{3}|=[a-z]|#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3})|[|/_>nhHuUiIsS*^rgybmcwxRGYBMCWX-]|\[[rgybmcwxRGYBMCWX]|![RGYBMCWX])`)
+
+var beyond = regexp.MustCompile(`^\|(\[)?(?:([0-5]{3})|=([a-z])|#([0-9a-fA-F]{3,6}))$`)
 
 // expect returns the cells that text asks for, by a reading of the table of tags
 // that has nothing in common with the package: one expression, one tag at a time.
@@ -211,6 +237,36 @@ func expect(text string) []cell {
 		last := tag[len(tag)-1]
 		colour := fmt.Sprint(strings.IndexByte("xrgybmcw", last|0x20))
 		small := last >= 'a'
+		if m := beyond.FindStringSubmatch(tag); m != nil {
+			code := "38"
+			if m[1] != "" {
+				code = "48"
+			}
+			hex := m[4]
+			if len(hex) == 3 {
+				hex = hex[:1] + hex[:1] + hex[1:2] + hex[1:2] + hex[2:] + hex[2:]
+			}
+			switch n := 0; {
+			case m[2] != "":
+				n, _ := strconv.ParseInt(m[2], 6, 32)
+				code += fmt.Sprint(";5;", 16+n)
+			case m[3] == "a":
+				code += ";5;16"
+			case m[3] == "z":
+				code += ";5;231"
+			case m[3] != "":
+				code += fmt.Sprint(";5;", 231+int(m[3][0]-'a'))
+			default:
+				fmt.Sscanf(hex, "%x", &n)
+				code += fmt.Sprintf(";2;%d;%d;%d", n>>16, n>>8&255, n&255)
+			}
+			if code = strings.ReplaceAll(code, " ", ""); code[0] == '3' {
+				s.fore, s.formats[1] = code, false
+			} else {
+				s.back = code
+			}
+			continue
+		}
 		switch {
 		case len(tag) == 3 && tag[1] == '[':
 			s.back = map[bool]string{false: "4", true: "10"}[small] + colour
@@ -242,8 +298,15 @@ func FuzzAppend(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		out := string(markup.Append(nil, text, markup.ANSI16))
-		if len(out) > 12*len(text) {
+		for _, depth := range []markup.Depth{markup.ANSI16, markup.ANSI256} {
+			// Fewer colours: the same characters, nothing left on, nothing twice.
+			cells := display(t, string(markup.Append(nil, text, depth)))
+			if want := expect(text); len(cells) != len(want) {
+				t.Fatalf("%d characters at depth %d, want %d", len(cells), depth, len(want))
+			}
+		}
+		out := string(markup.Append(nil, text, markup.TrueColor))
+		if len(out) > 16*len(text) {
 			t.Errorf("%d bytes became %d", len(text), len(out))
 		}
 		plain := sgr.ReplaceAllString(out, "")
@@ -297,6 +360,7 @@ func Benchmark(b *testing.B) {
 	for _, bm := range []struct{ name, text string }{
 		{"ascii", plain},
 		{"coloured", strings.ReplaceAll(plain, "mudflats", "|cmudflats|n")},
+		{"rgb", strings.ReplaceAll(plain, "mudflats", "|#ff8800mudflats|n")},
 		{"unicode", strings.ReplaceAll(plain, "mudflats", "Wattenmeer – 干潟 –")},
 	} {
 		b.Run(bm.name, func(b *testing.B) {

@@ -5,8 +5,8 @@ import "strings"
 // A style is how a character is shown. The zero style is the client's normal one.
 type style struct {
 	format format
-	fore   uint8 // SGR code of the colour, 0 for the client's own
-	back   uint8
+	fore   colour
+	back   colour
 }
 
 type format uint8
@@ -25,14 +25,14 @@ var formatCodes = [...]byte{'1', '3', '4', '5', '7', '9'}
 
 // leaves reports whether something of s has to be switched off to get to next.
 func (s style) leaves(next style) bool {
-	return s.format&^next.format != 0 || s.fore != 0 && next.fore == 0 || s.back != 0 && next.back == 0
+	return s.format&^next.format != 0 || s.fore.kind != own && next.fore.kind == own || s.back.kind != own && next.back.kind == own
 }
 
 // spaces returns what of s can be seen on empty space.
 func (s style) spaces() style {
 	s.format &= underline | inverse | strike
 	if s.format&inverse == 0 {
-		s.fore = 0
+		s.fore = colour{}
 	}
 	return s
 }
@@ -40,27 +40,25 @@ func (s style) spaces() style {
 // colours has the letters of colours in the order of their SGR codes.
 const colours = "xrgybmcw"
 
-// colour applies the colour of a letter, of which the small one is the bright
+// letter applies the colour of a letter, of which the small one is the bright
 // one, to the part that kind says: 0 for the foreground with its brightness, '!'
 // for the foreground alone, '[' for the background. It returns false if there is
 // no such colour.
-func (s *style) colour(kind, letter byte) bool {
-	i := strings.IndexByte(colours, letter|0x20)
-	small := letter&0x20 != 0
+func (s *style) letter(kind, c byte) bool {
+	i := strings.IndexByte(colours, c|0x20)
+	small := c&0x20 != 0
 	if i < 0 || kind == '!' && small {
 		return false
 	}
 	switch {
 	case kind == '[' && small:
-		// Codes 100 to 107 are not in ECMA-48; aixterm had them first, and
-		// clients with sixteen colours know them.
-		s.back = 100 + uint8(i)
+		s.back = colour{kind: ansi, r: 8 + uint8(i)}
 	case kind == '[':
-		s.back = 40 + uint8(i)
+		s.back = colour{kind: ansi, r: uint8(i)}
 	default:
 		// Bright is a format of its own, as with |h: codes 1 and 30 to 37 are
 		// what the oldest clients know.
-		s.fore = 30 + uint8(i)
+		s.fore = colour{kind: ansi, r: uint8(i)}
 		if kind == 0 {
 			s.format &^= bright
 			if small {

@@ -11,16 +11,22 @@ import (
 	"mudlark.dev/telnet"
 )
 
+// depths has how markup is rendered for clients of each depth of colour.
+var depths = map[session.Colors]markup.Depth{
+	session.NoColors: markup.Plain, session.Colors16: markup.ANSI16,
+	session.Colors256: markup.ANSI256, session.ColorsTrue: markup.TrueColor,
+}
+
 // render turns marked-up text into telnet data for a client, without an end.
 func render(dst []byte, text string, caps session.Caps, o message.Options) []byte {
 	from := len(dst)
 	switch {
 	case o.Raw:
 		dst = markup.AppendRaw(dst, text)
-	case o.NoColor || caps.Colors == session.NoColors:
+	case o.NoColor:
 		dst = markup.Append(dst, text, markup.Plain)
 	default:
-		dst = markup.Append(dst, text, markup.ANSI16)
+		dst = markup.Append(dst, text, depths[caps.Colors])
 	}
 	styled := dst[from:]
 	other := encoding(caps)

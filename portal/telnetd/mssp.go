@@ -63,7 +63,7 @@ func (pr *Protocol) mssp(p *portal.Portal) []telnet.MSSPVar {
 		{Name: "FAMILY", Values: []string{"Custom"}},
 		{Name: "CRAWL DELAY", Values: []string{"-1"}},
 		{Name: "ANSI", Values: yes}, {Name: "VT100", Values: yes}, {Name: "UTF-8", Values: yes},
-		{Name: "XTERM 256 COLORS", Values: no}, {Name: "XTERM TRUE COLORS", Values: no},
+		{Name: "XTERM 256 COLORS", Values: yes}, {Name: "XTERM TRUE COLORS", Values: yes},
 		{Name: "CHARSET", Values: charsets},
 		{Name: "GMCP", Values: has(telnet.GMCP)}, {Name: "MSDP", Values: has(telnet.MSDP)},
 		{Name: "MCCP", Values: has(telnet.MCCP2)}, {Name: "MXP", Values: has(telnet.MXP)},

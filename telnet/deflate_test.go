@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"mudlark.dev/internal/require"
 	"mudlark.dev/telnet"
 )
 
@@ -152,10 +153,7 @@ func TestDeflaterSize(t *testing.T) {
 
 // The zlib that clients have reads it as well.
 func TestDeflaterOtherZlib(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is missing: its zlib is the one of most clients")
-	}
+	python := require.Program(t, "python3")
 	var d telnet.Deflater
 	var in, want []byte
 	for _, p := range writes(rand.New(rand.NewPCG(7, 7))) {

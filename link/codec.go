@@ -250,7 +250,9 @@ func (f *Prefs) appendTo(b []byte) ([]byte, error) {
 	b = appendUint(b, uint64(f.Session))
 	b = appendBits(b, f.Prefs.NoColor, f.Prefs.ScreenReader)
 	b = appendUint(b, uint64(max(f.Prefs.Width, 0)))
-	return appendString(b, f.Prefs.Encoding), nil
+	b = appendString(b, f.Prefs.Encoding)
+	b = appendString(b, f.Prefs.Links)
+	return appendString(b, f.Prefs.Wrap), nil
 }
 
 func (f *Disconnect) appendTo(b []byte) ([]byte, error) {
@@ -321,10 +323,10 @@ func appendInfo(b []byte, i session.Info) []byte {
 	b = appendString(b, i.Client)
 	b = appendString(b, i.Terminal)
 	b = appendString(b, i.Encoding)
-	b = append(b, byte(i.Colors))
+	b = append(b, byte(i.Colors), byte(i.Links))
 	b = appendUint(b, uint64(max(i.Width, 0)))
 	b = appendUint(b, uint64(max(i.Height, 0)))
-	b = appendBits(b, i.ScreenReader, i.GMCP, i.MSDP, i.TLS)
+	b = appendBits(b, i.ScreenReader, i.GMCP, i.MSDP, i.TLS, i.Wraps)
 	b = appendString(b, i.Version)
 	b = appendString(b, string(i.Packages))
 	return appendUint(b, uint64(i.Flags))
@@ -447,16 +449,16 @@ func (d *decoder) options() message.Options {
 
 func (d *decoder) prefs() session.Prefs {
 	b := d.u8()
-	return session.Prefs{NoColor: b&1 != 0, ScreenReader: b&2 != 0, Width: d.small(), Encoding: d.str()}
+	return session.Prefs{NoColor: b&1 != 0, ScreenReader: b&2 != 0, Width: d.small(), Encoding: d.str(), Links: d.str(), Wrap: d.str()}
 }
 
 func (d *decoder) info() session.Info {
 	i := session.Info{
 		Protocol: d.str(), Addr: d.str(), Client: d.str(), Terminal: d.str(), Encoding: d.str(),
-		Colors: session.Colors(d.u8()), Width: d.small(), Height: d.small(),
+		Colors: session.Colors(d.u8()), Links: session.Links(d.u8()), Width: d.small(), Height: d.small(),
 	}
 	b := d.u8()
-	i.ScreenReader, i.GMCP, i.MSDP, i.TLS = b&1 != 0, b&2 != 0, b&4 != 0, b&8 != 0
+	i.ScreenReader, i.GMCP, i.MSDP, i.TLS, i.Wraps = b&1 != 0, b&2 != 0, b&4 != 0, b&8 != 0, b&16 != 0
 	i.Version, i.Packages = d.str(), session.Packages(d.str())
 	i.Flags = d.u32()
 	return i

@@ -10,7 +10,7 @@ import (
 
 // Version is the version of the protocol that this package speaks. Peers of
 // different versions refuse each other: see SPEC.md, Handshake.
-const Version = 2
+const Version = 3
 
 // MaxFrame is the largest frame in bytes, its length field not counted.
 // A larger one ends the link with ErrFrameTooLarge.

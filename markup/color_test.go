@@ -29,7 +29,7 @@ func TestDepths(t *testing.T) {
 	} {
 		for depth, code := range map[markup.Depth]string{markup.ANSI256: tt.x256, markup.TrueColor: tt.rgb} {
 			want := "\x1b[" + code + "mx\x1b[0m"
-			if got := string(markup.Append(nil, tt.in, depth)); got != want {
+			if got := string(markup.Append(nil, tt.in, markup.Target{Depth: depth})); got != want {
 				t.Errorf("%s at depth %d: %q, want %q", tt.in, depth, got, want)
 			}
 		}
@@ -38,10 +38,10 @@ func TestDepths(t *testing.T) {
 
 // Colours that a client shows alike are not told apart: nothing is sent twice.
 func TestNothingTwice(t *testing.T) {
-	if got, want := string(markup.Append(nil, "|#ff0000a|#fe0000b|500c", markup.ANSI256)), "\x1b[38;5;196mabc\x1b[0m"; got != want {
+	if got, want := string(markup.Append(nil, "|#ff0000a|#fe0000b|500c", markup.Target{Depth: markup.ANSI256})), "\x1b[38;5;196mabc\x1b[0m"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := string(markup.Append(nil, "|#ff0000a|500b|rc", markup.ANSI16)), "\x1b[1;31mabc\x1b[0m"; got != want {
+	if got, want := string(markup.Append(nil, "|#ff0000a|500b|rc", markup.Target{Depth: markup.ANSI16})), "\x1b[1;31mabc\x1b[0m"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -54,7 +54,7 @@ func TestNearest(t *testing.T) {
 	for i := 16; i < 232; i++ {
 		n := i - 16
 		in := fmt.Sprintf("|#%02x%02x%02xx", steps[n/36], steps[n/6%6], steps[n%6])
-		got := code.FindStringSubmatch(string(markup.Append(nil, in, markup.ANSI256)))
+		got := code.FindStringSubmatch(string(markup.Append(nil, in, markup.Target{Depth: markup.ANSI256})))
 		if got == nil || got[1] != fmt.Sprint(i) {
 			t.Errorf("%s is %v, want %d", in, got, i)
 		}
@@ -64,13 +64,13 @@ func TestNearest(t *testing.T) {
 		"|#0000ff": "34", "|#6666ff": "1;34", "|#ff00ff": "1;35", "|#800080": "35", "|#00ffff": "1;36", "|#008080": "36",
 		"|#ffffff": "1;37", "|#d0d0d0": "37", "|#808080": "1;30", "|#000000": "30", "|#222222": "1;30", "|#ffc0cb": "37",
 	} {
-		if got := string(markup.Append(nil, in+"x", markup.ANSI16)); got != "\x1b["+want+"mx\x1b[0m" {
+		if got := string(markup.Append(nil, in+"x", markup.Target{Depth: markup.ANSI16})); got != "\x1b["+want+"mx\x1b[0m" {
 			t.Errorf("%s is %q, want %s", in, got, want)
 		}
 	}
 	// A background may be black, and has eight colours more by other codes.
 	for in, want := range map[string]string{"|[#010101": "40", "|[#ff0000": "101", "|[#cd0000": "41"} {
-		if got := string(markup.Append(nil, in+"x", markup.ANSI16)); got != "\x1b["+want+"mx\x1b[0m" {
+		if got := string(markup.Append(nil, in+"x", markup.Target{Depth: markup.ANSI16})); got != "\x1b["+want+"mx\x1b[0m" {
 			t.Errorf("%s is %q, want %s", in, got, want)
 		}
 	}
@@ -84,7 +84,7 @@ func TestColoursAreStripped(t *testing.T) {
 	if got := markup.Strip(markup.Escape(in)); got != in {
 		t.Errorf("Strip(Escape) = %q", got)
 	}
-	if strings.Contains(string(markup.Append(nil, in, markup.Plain)), "|") {
+	if strings.Contains(string(markup.Append(nil, in, markup.Target{})), "|") {
 		t.Error("tags are left")
 	}
 }

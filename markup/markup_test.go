@@ -48,7 +48,7 @@ func TestAppend(t *testing.T) {
 		{"five digits are three", "|#12345x", "\x1b[1;30m45x\x1b[0m", "45x"},
 		{"dark text is no black", "|=bx|=ay|#010101z", "\x1b[1;30mx\x1b[0;30my\x1b[1mz\x1b[0m", "xyz"},
 		{"bold ends with a colour", "|ha|500b|hc", "\x1b[1ma\x1b[31mbc\x1b[0m", "abc"},
-		{"links stand", "|lcgo|ltGo|le", "|lcgo|ltGo|le", "|lcgo|ltGo|le"},
+		{"links", "|lcgo|ltGo|le", "Go", "Go"},
 		{"a bar and a dropped character are no tag", "|\x01r", "|r", "|r"},
 
 		{"repeated", "|ra|rb|n|rc", "\x1b[1;31mabc\x1b[0m", "abc"},
@@ -69,10 +69,10 @@ func TestAppend(t *testing.T) {
 		{"UTF-8", "|gé日本\u00a0\U0001f426\uFFFD", "\x1b[1;32mé日本\u00a0\U0001f426\uFFFD\x1b[0m", "é日本\u00a0\U0001f426\uFFFD"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := string(markup.Append([]byte(">"), tc.in, markup.ANSI16)); got != ">"+tc.ansi {
+			if got := string(markup.Append([]byte(">"), tc.in, markup.Target{Depth: markup.ANSI16})); got != ">"+tc.ansi {
 				t.Errorf("Append(%q, ANSI16) = %q\nwant %q", tc.in, got, ">"+tc.ansi)
 			}
-			if got := string(markup.Append([]byte(">"), tc.in, markup.Plain)); got != ">"+tc.plain {
+			if got := string(markup.Append([]byte(">"), tc.in, markup.Target{})); got != ">"+tc.plain {
 				t.Errorf("Append(%q, Plain) = %q\nwant %q", tc.in, got, ">"+tc.plain)
 			}
 			if got := markup.Strip(tc.in); got != tc.plain {
@@ -84,6 +84,13 @@ func TestAppend(t *testing.T) {
 
 func TestEscape(t *testing.T) {
 	for _, tc := range []struct{ name, in, want, seen string }{
+		{"inline functions", "$You() $5 |$", "|$You() |$5 |||$", "$You() $5 |$"},
+		{"sound triggers", "!!SOUND(x)\n\t !!music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND("},
+		{"a trigger behind what is dropped", "\x01!!SOUND(x)", "SOUND(x)", "SOUND(x)"},
+		{"marks in a row", "e" + strings.Repeat("\u0301", 9) + "x", "e" + strings.Repeat("\u0301", 8) + "x", "e" + strings.Repeat("\u0301", 8) + "x"},
+		{"invisible ones", strings.Repeat("\u200d", 99), strings.Repeat("\u200d", 8), strings.Repeat("\u200d", 8)},
+		{"a flag of tags", "\U0001F3F4\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F", "\U0001F3F4\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F", "\U0001F3F4\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F"},
+		{"other line ends", "a\u2028b\u2029c\ufeffd\ufff9", "a b cd", "a b cd"},
 		{"empty", "", "", ""},
 		{"nothing to do", "hello, é\n\tworld", "hello, é\n\tworld", "hello, é\n\tworld"},
 		{"tags", "|rred|n ||", "||rred||n ||||", "|rred|n ||"},
@@ -122,8 +129,8 @@ func TestUntouchedTextDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		markup.Strip(text)
 		markup.Escape(text)
-		dst = markup.Append(dst[:0], "|g"+text[:0], markup.ANSI16)
-		dst = markup.Append(dst[:0], text, markup.ANSI16)
+		dst = markup.Append(dst[:0], "|g"+text[:0], markup.Target{Depth: markup.ANSI16})
+		dst = markup.Append(dst[:0], text, markup.Target{Depth: markup.ANSI16})
 		dst = markup.AppendRaw(dst[:0], text)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -208,7 +215,7 @@ func display(t *testing.T, out string) []cell {
 	return cells
 }
 
-var tags = regexp.MustCompile(`^\|(?:\[?(?:[0-5]{3}|=[a-z]|#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3})|[|/_>nhHuUiIsS*^rgybmcwxRGYBMCWX-]|\[[rgybmcwxRGYBMCWX]|![RGYBMCWX])`)
+var tags = regexp.MustCompile(`^\|(?:\[?(?:[0-5]{3}|=[a-z]|#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3})|[|$/_>nhHuUiIsS*^rgybmcwxRGYBMCWX-]|\[[rgybmcwxRGYBMCWX]|![RGYBMCWX])`)
 
 var beyond = regexp.MustCompile(`^\|(\[)?(?:([0-5]{3})|=([a-z])|#([0-9a-fA-F]{3,6}))$`)
 
@@ -272,8 +279,8 @@ func expect(text string) []cell {
 			s.back = map[bool]string{false: "4", true: "10"}[small] + colour
 		case len(tag) == 3:
 			s.fore = "3" + colour
-		case strings.IndexByte("|/-_>", last) >= 0:
-			put(map[byte]string{'|': "|", '/': "\n", '-': "\t", '_': " ", '>': "    "}[last])
+		case strings.IndexByte("|$/-_>", last) >= 0:
+			put(map[byte]string{'|': "|", '$': "$", '/': "\n", '-': "\t", '_': " ", '>': "    "}[last])
 		case last == 'n':
 			s = terminal{}
 		case last == '*':
@@ -298,14 +305,17 @@ func FuzzAppend(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "|l") || strings.Contains(text, "|{") {
+			return // links and blocks: see FuzzTargets
+		}
 		for _, depth := range []markup.Depth{markup.ANSI16, markup.ANSI256} {
 			// Fewer colours: the same characters, nothing left on, nothing twice.
-			cells := display(t, string(markup.Append(nil, text, depth)))
+			cells := display(t, string(markup.Append(nil, text, markup.Target{Depth: depth})))
 			if want := expect(text); len(cells) != len(want) {
 				t.Fatalf("%d characters at depth %d, want %d", len(cells), depth, len(want))
 			}
 		}
-		out := string(markup.Append(nil, text, markup.TrueColor))
+		out := string(markup.Append(nil, text, markup.Target{Depth: markup.TrueColor}))
 		if len(out) > 16*len(text) {
 			t.Errorf("%d bytes became %d", len(text), len(out))
 		}
@@ -335,25 +345,52 @@ func FuzzAppend(f *testing.F) {
 			}
 		}
 
+	})
+}
+
+// FuzzEscape checks that nothing of what somebody typed does more than be read,
+// whoever gets it.
+func FuzzEscape(f *testing.F) {
+	for _, s := range []string{
+		"", "|rred|n", "|| |$ $You()", "|lclook|ltLook|le", "|{table head}a|,b|}", "\x1b[31m\u009b\x00", "\u202e|r\u2066\ufeff\ufff9", "\xff|\xfe",
+		"!!SOUND(x)\n !!music(off)\n\u2028!!!SOUND(x)", strings.Repeat("\u0301", 20) + "a\u200d", "a\x01!!SOUND(y)", "\x01!!SOUND(y)",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
 		escaped := markup.Escape(text)
-		raw := string(markup.AppendRaw(nil, text))
-		clean := strings.Map(func(r rune) rune {
-			if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-				return -1
+		shown := markup.Strip(escaped)
+		if again := markup.Strip(markup.Escape(shown)); again != shown {
+			t.Errorf("Escape(%q) shows %q, and that escaped %q", text, shown, again)
+		}
+		for _, target := range targets {
+			out := string(markup.Append(nil, escaped, target.Target))
+			if strings.ContainsFunc(out, func(r rune) bool {
+				return r < 0x20 && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+			}) {
+				t.Errorf("%s: %q became %q", target.name, text, out)
 			}
-			return r
-		}, raw)
-		if got := markup.Strip(escaped); got != clean {
-			t.Errorf("Strip(Escape(%q)) = %q, want %q", text, got, clean)
+			if target.Format == markup.Terminal && !target.Wrap && out != shown {
+				t.Errorf("%s: Escape(%q) shows %q, want %q", target.name, text, out, shown)
+			}
+			if target.Format == markup.HTML && strings.ContainsAny(withoutLinks.ReplaceAllString(strings.ReplaceAll(out, "<br>", ""), ""), "<>\"") {
+				t.Errorf("HTML of %q: %q", text, out)
+			}
 		}
-		if got := string(markup.Append(nil, escaped, markup.ANSI16)); got != clean {
-			t.Errorf("Append(Escape(%q)) = %q, want %q", text, got, clean)
+		if line := markup.EscapeLine(text); strings.ContainsAny(line, "\n\t") || line != strings.TrimSpace(line) {
+			t.Errorf("EscapeLine(%q) = %q", text, line)
 		}
-		if got := markup.Strip(markup.Escape(clean)); got != clean {
-			t.Errorf("Strip(Escape(%q)) = %q: clean text does not stand", clean, got)
+		kept := markup.KeepColors(text)
+		if got := markup.KeepColors(kept); got != kept {
+			t.Errorf("KeepColors(%q) = %q, and of that %q", text, kept, got)
+		}
+		if out := string(markup.Append(nil, kept, targets[0].Target)); strings.Contains(sgr.ReplaceAllString(out, ""), "\x1b") {
+			t.Errorf("KeepColors(%q) shows %q", text, out)
 		}
 	})
 }
+
+var withoutLinks = regexp.MustCompile(`<a target="_blank" rel="noopener noreferrer nofollow" href="[^"<>]*">|</a>`)
 
 func Benchmark(b *testing.B) {
 	plain := strings.Repeat("The tide is out and the mudflats shine. ", 10)
@@ -368,7 +405,7 @@ func Benchmark(b *testing.B) {
 			b.ReportAllocs()
 			var dst []byte
 			for b.Loop() {
-				dst = markup.Append(dst[:0], bm.text, markup.ANSI16)
+				dst = markup.Append(dst[:0], bm.text, markup.Target{Depth: markup.ANSI16})
 			}
 		})
 	}
@@ -384,8 +421,8 @@ func Benchmark(b *testing.B) {
 func ExampleAppend() {
 	said := "|rfire|n!" // typed by a player
 	text := "|cAda|n says: " + markup.Escape(said)
-	fmt.Printf("%q\n", markup.Append(nil, text, markup.ANSI16))
-	fmt.Printf("%q\n", markup.Append(nil, text, markup.Plain))
+	fmt.Printf("%q\n", markup.Append(nil, text, markup.Target{Depth: markup.ANSI16}))
+	fmt.Printf("%q\n", markup.Append(nil, text, markup.Target{}))
 	// Output:
 	// "\x1b[1;36mAda\x1b[0m says: |rfire|n!"
 	// "Ada says: |rfire|n!"

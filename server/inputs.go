@@ -127,6 +127,16 @@ func inputClientOptions(in *Input) error {
 				return command.Errorf("client_options: screenwidth is a number from 0 (the client's own) to 1000.")
 			}
 			prefs.Width = int(n)
+		case "wrap":
+			if prefs.Wrap = "off"; truth(v) {
+				prefs.Wrap = "on"
+			}
+		case "links":
+			name, _ := v.(string)
+			if _, ok := session.ParseLinks(name); !ok && name != "" {
+				return command.Errorf("client_options: links is none, mslp, mxp or osc8, or nothing for the client's own.")
+			}
+			prefs.Links = name
 		case "encoding":
 			name, _ := v.(string)
 			if prefs.Encoding = ""; name != "" {
@@ -137,7 +147,7 @@ func inputClientOptions(in *Input) error {
 				prefs.Encoding = cs.Name()
 			}
 		default:
-			return command.Errorf("client_options: there is no option %q that can be set; nocolor, screenreader, screenwidth and encoding can.", escape(name))
+			return command.Errorf("client_options: there is no option %q that can be set; nocolor, wrap, screenreader, screenwidth, links and encoding can.", escape(name))
 		}
 	}
 	in.Session.SetPrefs(prefs)
@@ -175,6 +185,8 @@ func clientOptions(in *Input) message.Message {
 		With("truecolor", caps.Colors >= session.ColorsTrue).
 		With("nocolor", prefs.NoColor).
 		With("screenreader", caps.ScreenReader).
+		With("links", caps.Links.String()).
+		With("wrap", caps.Wrap).
 		With("screenwidth", int64(caps.Width)).
 		With("screenheight", int64(info.Height)).
 		With("gmcp", info.GMCP).

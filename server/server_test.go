@@ -78,7 +78,7 @@ func TestLifeOfAPlayer(t *testing.T) {
 		expect(t, "Bob", bob.read(), "Bob waves.", "You whisper to Ada", "You pick up rope", "You carry: rope", "Breakwater", "You drop rope", "You see: rope")
 		expect(t, "Ada", ada.read(), "Bob waves.", "Bob whispers to you", "Bob picks up rope", "Bob leaves: north")
 		ada.typ("who", "sessions", "help", "help say", "option width = 60", "services")
-		expect(t, "Ada", ada.read(), "2 players are", "from 10.0.0.1", "reload", "Say something", "width is now 60", "telnet:4000")
+		expect(t, "Ada", ada.read(), "2 players are", "10.0.0.1:1|,without a name|,this one", "reload", "Say something", "width is now 60", "telnet:4000")
 		if ada.prefs.Width != 60 {
 			t.Errorf("the Portal was told of width %d, want 60", ada.prefs.Width)
 		}

@@ -20,7 +20,7 @@ func ExampleCapsOf() {
 	caps = session.CapsOf(session.Info{}, session.Prefs{})
 	fmt.Println(caps.Colors, caps.Width)
 	// Output:
-	// {Encoding: Colors:256 Width:132 ScreenReader:false GMCP:false MSDP:false Packages: Flags:0}
+	// {Encoding: Colors:256 Links:none Width:132 Wrap:true ScreenReader:false GMCP:false MSDP:false Packages: Flags:0}
 	// none
 	// none true
 	// none 80

@@ -72,6 +72,42 @@ func (c Colors) String() string {
 	return fmt.Sprintf("Colors(%d)", uint8(c))
 }
 
+// Links says how a client takes links.
+type Links uint8
+
+// The ways to have links; where a client has several, the last counts.
+const (
+	NoLinks   Links = iota
+	LinksMSLP       // the sequences of TinTin++, for commands alone
+	LinksMXP        // elements of MXP
+	LinksOSC8       // OSC 8, with the schemes "send" and "prompt"
+)
+
+// String returns "none", "mslp", "mxp" or "osc8".
+func (l Links) String() string {
+	switch l {
+	case NoLinks:
+		return "none"
+	case LinksMSLP:
+		return "mslp"
+	case LinksMXP:
+		return "mxp"
+	case LinksOSC8:
+		return "osc8"
+	}
+	return fmt.Sprintf("Links(%d)", uint8(l))
+}
+
+// ParseLinks returns the way of a name that String gives; false if there is none.
+func ParseLinks(name string) (Links, bool) {
+	for l := NoLinks; l <= LinksOSC8; l++ {
+		if l.String() == name {
+			return l, true
+		}
+	}
+	return NoLinks, false
+}
+
 // The size that is assumed of a client that tells none, in character cells.
 const (
 	DefaultWidth  = 80
@@ -87,8 +123,10 @@ type Info struct {
 	Terminal     string // the terminal type, as the client gave it; at most 64 bytes
 	Encoding     string // IANA name of the character encoding; "" means UTF-8
 	Colors       Colors // how many colours the client can show
+	Links        Links  // how the client takes links
 	Width        int    // window width in cells; 0 means the client did not tell
 	Height       int    // window height in lines; 0 means the client did not tell
+	Wraps        bool   // the client breaks long lines itself, where words end
 	ScreenReader bool   // the client said that a screen reader is in use
 	GMCP         bool   // the client takes messages beside text, by GMCP or as its protocol has them
 	MSDP         bool   // the client takes messages beside text as variables of MSDP
@@ -105,6 +143,8 @@ type Prefs struct {
 	ScreenReader bool   // as if the client had said so
 	Width        int    // window width in cells, for a client that tells none or a wrong one; 0 means the client's
 	Encoding     string // IANA name of the character encoding, for a client that tells none or a wrong one; "" means the client's
+	Links        string // the name of how the client takes links, for a client that tells nothing or something wrong; "" means the client's
+	Wrap         string // whether lines of text are broken to the width: "on", "off", or "" for where the client does not do it
 }
 
 // Caps is all that the encoding of a text depends on. It is comparable: one
@@ -112,7 +152,9 @@ type Prefs struct {
 type Caps struct {
 	Encoding     string
 	Colors       Colors
-	Width        int // in cells, never 0
+	Links        Links
+	Width        int  // in cells, never 0
+	Wrap         bool // lines of text that take more cells are broken
 	ScreenReader bool
 	GMCP         bool
 	MSDP         bool
@@ -126,6 +168,7 @@ func CapsOf(i Info, p Prefs) Caps {
 	c := Caps{
 		Encoding:     i.Encoding,
 		Colors:       i.Colors,
+		Links:        i.Links,
 		Width:        i.Width,
 		ScreenReader: i.ScreenReader || p.ScreenReader,
 		GMCP:         i.GMCP,
@@ -136,12 +179,19 @@ func CapsOf(i Info, p Prefs) Caps {
 	if p.Encoding != "" {
 		c.Encoding = p.Encoding
 	}
+	if p.Links != "" {
+		c.Links, _ = ParseLinks(p.Links)
+	}
 	if p.NoColor || c.ScreenReader {
 		c.Colors = NoColors
+	}
+	if c.ScreenReader {
+		c.Links = NoLinks
 	}
 	if p.Width > 0 {
 		c.Width = p.Width
 	}
+	c.Wrap = c.Width > 0 && !c.ScreenReader && (p.Wrap == "on" || p.Wrap == "" && !i.Wraps)
 	if c.Width <= 0 {
 		c.Width = DefaultWidth
 	}

@@ -222,7 +222,7 @@ func (w *World) loadSession(key string, data []byte) error {
 	d, _ := m["data"].(map[string]any)
 	w.stored[id] = &storedSession{
 		portal: f.text("portal"), account: f.id("account"), puppet: f.id("puppet"), data: d, sets: f.texts("sets"), since: f.int("since"),
-		prefs: session.Prefs{NoColor: f.flag("nocolor"), ScreenReader: f.flag("screenreader"), Width: int(f.int("width")), Encoding: f.text("encoding")},
+		prefs: session.Prefs{NoColor: f.flag("nocolor"), ScreenReader: f.flag("screenreader"), Width: int(f.int("width")), Encoding: f.text("encoding"), Links: f.text("links"), Wrap: f.text("wrap")},
 	}
 	return nil
 }

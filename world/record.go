@@ -266,6 +266,7 @@ func (s *Session) store(out *Changes) {
 		"portal": s.portal, "account": idOf(s.account), "puppet": idOf(s.puppet), "data": data,
 		"sets": texts(s.sets), "since": s.since.Unix(),
 		"nocolor": s.prefs.NoColor, "screenreader": s.prefs.ScreenReader, "width": int64(s.prefs.Width), "encoding": s.prefs.Encoding,
+		"links": s.prefs.Links, "wrap": s.prefs.Wrap,
 	}))
 }
 

@@ -19,7 +19,7 @@ func TestBeforeLogin(t *testing.T) {
 		in      bool // logged in afterwards
 	}{
 		{"look", "look", nil, "SCREEN", false},
-		{"help", "help", nil, "connect, create", false},
+		{"help", "help", nil, "ltconnect|le|,|lchelp create|lt", false},
 		{"help of a command", "help cr", nil, "Make a new account", false},
 		{"help of nothing", "help xyzzy", nil, "no help on that", false},
 		{"say is not there yet", "say hi", nil, "not available", false},
@@ -127,7 +127,7 @@ func TestAmongPlayers(t *testing.T) {
 		{"'Hello", []string{`You say, "Hello"`}, ""},
 		{`"Hello`, []string{`You say, "Hello"`}, ""},
 		{"say", []string{"! Say what?"}, "<2>"},
-		{"say |rred\x1b[2J\x07", []string{`You say, "||rred[2J"`, `<2> Ada says, "||rred[2J"`}, "\x1b"},
+		{"say |rred\x1b[2J\x07", []string{`You say, "|rred[2J|n"`, `<2> Ada says, "|rred[2J|n"`}, "\x1b"},
 		{"say one\ntwo", []string{`You say, "one two"`}, ""},
 		{"pose waves.", []string{"Ada waves.", "<2> Ada waves."}, ""},
 		{":'s hat flies off.", []string{"Ada's hat flies off."}, ""},
@@ -155,12 +155,12 @@ func TestAmongPlayers(t *testing.T) {
 		{"look stone-2", []string{"|cstone|n"}, ""},
 		{"look #1", []string{"|cQuay|n"}, ""},
 		{"up", []string{"<2> Ada leaves: up.", "|cLoft|n"}, ""},
-		{"who", []string{"2 players are in the game:", "Ada", "Bob", "in Quay"}, ""},
-		{"sessions", []string{"*   1", "10.0.0.1:5"}, "   2 "},
-		{"help", []string{"|cSystem|n: reload, reset, services, shutdown"}, "__"},
+		{"who", []string{"2 players are in the game.", "Ada|,", "Bob|,", "|,Quay|"}, ""},
+		{"sessions", []string{";1|,", "10.0.0.1:5", "|,this one|}"}, ";2|,"},
+		{"help", []string{"|cSystem|n|{columns}|lchelp reload|ltreload|le|,|lchelp reset|ltreset|le|,"}, "__"},
 		{"help whisper", []string{"|cwhisper|n", "Usage:"}, ""},
 		{"help whis", []string{"! There is no help on that. These may be of use: whisper."}, ""},
-		{"option", []string{"nocolor       off", "width         auto (now 80)"}, ""},
+		{"option", []string{"nocolor|,off|;", "width|,auto (now 80)|;wrap|,auto (now off)|;"}, ""},
 		{"option nocolor = on", []string{"nocolor is now on."}, ""},
 		{"option screenreader on", []string{"screenreader is now on."}, ""},
 		{"option width = 5", []string{"! A width is a number from 20"}, ""},
@@ -171,7 +171,7 @@ func TestAmongPlayers(t *testing.T) {
 		{"services/stop", []string{"! Which one?"}, ""},
 		{"services/stop/start x", []string{"! Start or stop, not both."}, ""},
 		{"services/stop telnet:4000", []string{"Services:"}, ""},
-		{"shutdown |rflood", []string{"shut down. ||rflood", "<2> The game is being shut down."}, ""},
+		{"shutdown |rflood", []string{"shut down. |rflood|n", "<2> The game is being shut down."}, ""},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			g := game(t)

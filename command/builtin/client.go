@@ -114,6 +114,11 @@ func (d clientDetails) report(own bool) string {
 		colors += ", not used"
 	}
 	line("Colours", colors)
+	links := i.Links.String()
+	if caps.Links != i.Links {
+		links += "; now " + caps.Links.String()
+	}
+	line("Links", links)
 	encoding := encodingName(i.Encoding)
 	if d.prefs.Encoding != "" {
 		encoding += "; you have set " + d.prefs.Encoding

@@ -96,7 +96,7 @@ func TestOptionEncoding(t *testing.T) {
 	ada := g.player("Ada")
 	for _, tt := range []struct{ line, want, encoding string }{
 		{"option encoding = latin1", "encoding is now latin1", "ISO-8859-1"},
-		{"option", "encoding      ISO-8859-1", "ISO-8859-1"},
+		{"option", "encoding|,ISO-8859-1|}", "ISO-8859-1"},
 		{"option encoding KOI-9", "! There is no such encoding", "ISO-8859-1"},
 		{"option encoding auto", "encoding is now auto", ""},
 	} {

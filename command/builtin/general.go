@@ -11,6 +11,7 @@ import (
 	"mudlark.dev/command"
 	"mudlark.dev/markup"
 	"mudlark.dev/session"
+	"mudlark.dev/ui"
 	"mudlark.dev/world"
 )
 
@@ -19,7 +20,10 @@ func whoCommand() *command.Command {
 		Key: "who", Aliases: []string{"doing"}, Help: "See who is in the game.",
 		Run: func(c *command.Call) error {
 			staff := isStaff(c.Session)
-			var b strings.Builder
+			t := ui.Table{Head: []string{"Name", "On for", "Idle"}}
+			if staff {
+				t.Head = append(t.Head, "Account", "From", "Where")
+			}
 			playing := map[world.ID]bool{}
 			for _, s := range c.World.Sessions() {
 				a := s.Account()
@@ -31,20 +35,21 @@ func whoCommand() *command.Command {
 				if p := s.Puppet(); p != nil {
 					name = p.Name()
 				}
-				fmt.Fprintf(&b, "\n  %-20s on for %-8s idle %s", name, span(c.World.Now().Sub(s.Since())), span(c.World.Now().Sub(s.LastInput())))
+				row := []string{name, span(c.World.Now().Sub(s.Since())), span(c.World.Now().Sub(s.LastInput()))}
 				if staff {
 					where := "nowhere"
 					if p := s.Puppet(); p != nil && p.Location() != nil {
 						where = p.Location().Name()
 					}
-					fmt.Fprintf(&b, "  %s, %s, in %s", a.Name(), markup.Escape(s.Info().Addr), where)
+					row = append(row, a.Name(), markup.Escape(s.Info().Addr), where)
 				}
+				t.Rows = append(t.Rows, row)
 			}
 			n, word := len(playing), "players are"
 			if n == 1 {
 				word = "player is"
 			}
-			c.Msgf("%d %s in the game:%s", n, word, b.String())
+			c.Msgf("%d %s in the game.\n%s", n, word, t)
 			return nil
 		},
 	}
@@ -57,20 +62,20 @@ func sessionsCommand() *command.Command {
 			if c.Account == nil {
 				return command.Errorf("You are not logged in.")
 			}
-			var b strings.Builder
+			t := ui.Table{Head: []string{"Session", "Protocol", "From", "Client", ""}, Align: "r"}
 			for _, s := range c.Account.Sessions() {
 				i := s.Info()
-				mark := " "
+				mark := ""
 				if s == c.Session {
-					mark = "*"
+					mark = "this one"
 				}
 				client := i.Client
 				if client == "" {
-					client = "a client without a name"
+					client = "without a name"
 				}
-				fmt.Fprintf(&b, "\n %s%4d  %s from %s, %s", mark, s.Number(), i.Protocol, markup.Escape(i.Addr), markup.Escape(client))
+				t.Add(s.Number(), i.Protocol, markup.Escape(i.Addr), markup.Escape(client), mark)
 			}
-			c.Msg("Your sessions (this one has a star):" + b.String())
+			c.Msg("Your sessions:\n" + t.String())
 			return nil
 		},
 	}
@@ -107,10 +112,14 @@ func help(c *command.Call) error {
 		b.WriteString("These are the commands you have. |whelp <command>|n tells more of one.")
 		for _, cat := range categories {
 			slices.Sort(byCategory[cat])
-			fmt.Fprintf(&b, "\n|c%s|n: %s", cat, strings.Join(byCategory[cat], ", "))
+			var keys ui.Columns
+			for _, key := range byCategory[cat] {
+				keys = append(keys, ui.Command("help "+key, key))
+			}
+			fmt.Fprintf(&b, "\n|c%s|n%s", cat, keys)
 		}
 		if c.Puppet != nil {
-			b.WriteString("\nTo go somewhere, type the name of an exit.")
+			b.WriteString("To go somewhere, type the name of an exit.")
 		}
 		c.Msg(b.String())
 		return nil
@@ -144,7 +153,7 @@ func help(c *command.Call) error {
 func optionCommand() *command.Command {
 	return &command.Command{
 		Key: "option", Aliases: []string{"options"},
-		Help: "See or set how the game talks to your client.\n\nUsage:\n  option\n  option nocolor = on|off\n  option screenreader = on|off\n  option width = <number>|auto\n  option encoding = <name>|auto\n\nThe command |wclient|n tells what the game understood of your client.",
+		Help: "See or set how the game talks to your client.\n\nUsage:\n  option\n  option nocolor = on|off\n  option screenreader = on|off\n  option width = <number>|auto\n  option wrap = on|off|auto\n  option links = auto|none|mslp|mxp|osc8\n  option encoding = <name>|auto\n\nThe command |wclient|n tells what the game understood of your client.",
 		Run:  option,
 	}
 }
@@ -166,18 +175,33 @@ func option(c *command.Call) error {
 		if prefs.Encoding != "" {
 			encoding = prefs.Encoding
 		}
+		wrap := "auto"
+		if prefs.Wrap != "" {
+			wrap = prefs.Wrap
+		}
+		links := "auto"
+		if prefs.Links != "" {
+			links = prefs.Links
+		}
 		client := info.Client
 		if client == "" {
 			client = "unknown"
 		}
-		c.Msgf("nocolor       %s\nscreenreader  %s\nwidth         %s (now %d)\nencoding      %s\n"+
-			"Your client: %s, encoding %s, colours: %s.",
-			onOff(prefs.NoColor), onOff(caps.ScreenReader), width, caps.Width, encoding,
+		row := func(name, value string) []string { return []string{name, value} }
+		t := ui.Table{Rows: [][]string{
+			row("nocolor", onOff(prefs.NoColor)),
+			row("screenreader", onOff(caps.ScreenReader)),
+			row("width", fmt.Sprintf("%s (now %d)", width, caps.Width)),
+			row("wrap", fmt.Sprintf("%s (now %s)", wrap, onOff(caps.Wrap))),
+			row("links", fmt.Sprintf("%s (now %s)", links, caps.Links)),
+			row("encoding", encoding),
+		}}
+		c.Msgf("%s\nYour client: %s, encoding %s, colours: %s.", t,
 			markup.Escape(client), markup.Escape(encodingName(caps.Encoding)), info.Colors)
 		return nil
 	}
 	on := value == "on" || value == "true" || value == "yes"
-	if name != "width" && name != "encoding" && !on && value != "off" && value != "false" && value != "no" {
+	if name != "width" && name != "encoding" && name != "links" && (name != "wrap" || value != "auto") && !on && value != "off" && value != "false" && value != "no" {
 		return command.Errorf("Usage: option <name> = on|off")
 	}
 	switch name {
@@ -194,6 +218,17 @@ func option(c *command.Call) error {
 			return command.Errorf("A width is a number from 20 to 1000, or auto.")
 		}
 		prefs.Width = n
+	case "wrap":
+		if prefs.Wrap = onOff(on); value == "auto" {
+			prefs.Wrap = ""
+		}
+	case "links":
+		if prefs.Links = ""; value != "auto" {
+			if _, ok := session.ParseLinks(value); !ok {
+				return command.Errorf("Links are auto, none, mslp, mxp or osc8.")
+			}
+			prefs.Links = value
+		}
 	case "encoding":
 		if prefs.Encoding = ""; value != "auto" {
 			cs, err := charset.Lookup(value)

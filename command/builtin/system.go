@@ -2,11 +2,10 @@ package builtin
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"mudlark.dev/command"
 	"mudlark.dev/markup"
+	"mudlark.dev/ui"
 	"mudlark.dev/world"
 )
 
@@ -42,15 +41,15 @@ func services(c *command.Call) error {
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
-	b.WriteString("Services:")
+	t := ui.Table{Head: []string{"Side", "Name", "Address", "State"}}
 	for _, s := range all {
-		fmt.Fprintf(&b, "\n  %-7s %-24s %-24s %s", s.Side, markup.Escape(s.Name), markup.Escape(s.Address), markup.Escape(s.State))
+		state := markup.Escape(s.State)
 		if s.Cause != "" {
-			b.WriteString(": " + markup.Escape(s.Cause))
+			state += ": " + markup.Escape(s.Cause)
 		}
+		t.Add(s.Side, markup.Escape(s.Name), markup.Escape(s.Address), state)
 	}
-	c.Msg(b.String())
+	c.Msg("Services:\n" + t.String())
 	return nil
 }
 
@@ -85,7 +84,7 @@ func shutdownCommand() *command.Command {
 		Run: func(c *command.Call) error {
 			text := "The game is being shut down."
 			if c.Args != "" {
-				text += " " + userText(c.Args)
+				text += " " + userText(c, c.Args)
 			}
 			for _, s := range c.World.Sessions() {
 				s.Msg(text)

@@ -9,9 +9,13 @@ import (
 )
 
 // userText is where text that a player typed for others to read enters: on one
-// line, and with nothing in it that a client would take for an order.
-func userText(s string) string {
-	return markup.Escape(strings.Join(strings.Fields(s), " "))
+// line, and with nothing in it that a client would take for an order. Who builds
+// may use colours.
+func userText(c *command.Call, text string) string {
+	if c.World.Passes(c.Session, "Builder") {
+		return markup.KeepColors(strings.Join(strings.Fields(text), " "))
+	}
+	return markup.EscapeLine(text)
 }
 
 func sayCommand() *command.Command {
@@ -23,7 +27,7 @@ func sayCommand() *command.Command {
 }
 
 func say(c *command.Call) error {
-	text := userText(c.Args)
+	text := userText(c, c.Args)
 	if text == "" {
 		return command.Errorf("Say what?")
 	}
@@ -37,7 +41,7 @@ func poseCommand() *command.Command {
 		Help: "Act: everybody here reads your name and what you write.\n\nUsage:\n  pose <text>\n  :<text>\n\n" +
 			":waves. is read as: Ada waves.   :'s hat blows off. as: Ada's hat blows off.",
 		Run: func(c *command.Call) error {
-			text := userText(c.Args)
+			text := userText(c, c.Args)
 			if text == "" {
 				return command.Errorf("Do what?")
 			}
@@ -55,7 +59,7 @@ func whisperCommand() *command.Command {
 		Key:  "whisper",
 		Help: "Say something that only some people here can hear.\n\nUsage:\n  whisper <name>[, <name>…] = <text>",
 		Run: func(c *command.Call) error {
-			text := userText(c.RHS)
+			text := userText(c, c.RHS)
 			names := c.LHSList()
 			if text == "" || len(names) == 0 {
 				return command.Errorf("Usage: whisper <name> = <text>")

@@ -123,8 +123,8 @@ func TestOverTCP(t *testing.T) {
 		// The same command is answered with the same words.
 		telnet.send("who")
 		mine.send("who")
-		a := telnet.expect(`(2 players are in the game:)`)
-		b := mine.expect(`(2 players are in the game:)`)
+		a := telnet.expect(`(2 players are in the game.)`)
+		b := mine.expect(`(2 players are in the game.)`)
 		if a != b {
 			t.Errorf("telnet reads %q, myproc %q", a, b)
 		}

@@ -5,29 +5,16 @@ import (
 	"strings"
 
 	"mudlark.dev/charset"
-	"mudlark.dev/markup"
 	"mudlark.dev/message"
+	"mudlark.dev/portal"
 	"mudlark.dev/session"
 	"mudlark.dev/telnet"
 )
 
-// depths has how markup is rendered for clients of each depth of colour.
-var depths = map[session.Colors]markup.Depth{
-	session.NoColors: markup.Plain, session.Colors16: markup.ANSI16,
-	session.Colors256: markup.ANSI256, session.ColorsTrue: markup.TrueColor,
-}
-
 // render turns marked-up text into telnet data for a client, without an end.
 func render(dst []byte, text string, caps session.Caps, o message.Options) []byte {
 	from := len(dst)
-	switch {
-	case o.Raw:
-		dst = markup.AppendRaw(dst, text)
-	case o.NoColor:
-		dst = markup.Append(dst, text, markup.Plain)
-	default:
-		dst = markup.Append(dst, text, depths[caps.Colors])
-	}
+	dst = portal.AppendMarkup(dst, text, caps, o)
 	styled := dst[from:]
 	other := encoding(caps)
 	if other == nil && bytes.IndexByte(styled, '\n') < 0 && bytes.IndexByte(styled, '\r') < 0 && bytes.IndexByte(styled, 255) < 0 {
@@ -66,7 +53,13 @@ func (cl *client) AppendText(dst []byte, text string, caps session.Caps, o messa
 // AppendPrompt implements portal.Prompter: no line end, and a mark that tells
 // the client so.
 func (cl *client) AppendPrompt(dst []byte, text string, caps session.Caps, o message.Options) ([]byte, error) {
-	return appendMark(render(dst, text, caps, o), caps), nil
+	return appendMark(prompt(dst, text, caps, o), caps), nil
+}
+
+// prompt is render for what the player types behind: its lines are not broken.
+func prompt(dst []byte, text string, caps session.Caps, o message.Options) []byte {
+	caps.Wrap = false
+	return render(dst, text, caps, o)
 }
 
 // appendMark ends a prompt: with EOR if that was agreed to (RFC 885), else with
@@ -85,8 +78,8 @@ func appendMark(dst []byte, caps session.Caps) []byte {
 
 // AppendQuestion implements portal.Asker: the client is told to show nothing of
 // what is typed by our saying that we echo (RFC 857), which we do not.
-func (cl *client) AppendQuestion(dst []byte, prompt string, hidden bool, caps session.Caps) ([]byte, error) {
-	dst = render(dst, prompt, caps, message.Options{})
+func (cl *client) AppendQuestion(dst []byte, text string, hidden bool, caps session.Caps) ([]byte, error) {
+	dst = prompt(dst, text, caps, message.Options{})
 	if hidden {
 		cl.mu.Lock()
 		dst = cl.codec.AppendEnable(dst, telnet.Echo, telnet.Us)

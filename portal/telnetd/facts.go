@@ -21,6 +21,8 @@ type facts struct {
 	envTerm    string
 	envMTTS    int
 	envColors  session.Colors
+	wraps      bool     // lines, by its own word
+	osc8       [3]bool  // links by OSC 8, with commands to send, and to be typed on
 	reader     tristate // told by NEW-ENVIRON whether a screen reader is in use
 	hello      string   // the client of Core.Hello
 	helloVer   string
@@ -68,6 +70,14 @@ func (f *facts) environ(vars []telnet.EnvironVar) {
 			f.color(value, session.Colors256)
 		case "TRUECOLOR":
 			f.color(value, session.ColorsTrue)
+		case "WORD_WRAP":
+			f.wraps = said(value) == saidYes
+		case "OSC_HYPERLINKS":
+			f.osc8[0] = said(value) == saidYes
+		case "OSC_HYPERLINKS_SEND":
+			f.osc8[1] = said(value) == saidYes
+		case "OSC_HYPERLINKS_PROMPT":
+			f.osc8[2] = said(value) == saidYes
 		case "UTF-8":
 			if f.envCharset == "" && said(value) == saidYes {
 				f.envCharset = "UTF-8"
@@ -135,6 +145,21 @@ func (f *facts) describe(i *session.Info, fallback string) {
 		colors = session.Colors16 // nearly every client can, whatever it says
 	}
 	i.Colors = colors
+
+	// Programs that were made for games break lines where words end; what was made
+	// for terminals breaks them anywhere.
+	i.Wraps = mtts != 0 || i.GMCP || i.MSDP || f.wraps
+
+	switch {
+	case f.osc8 == [3]bool{true, true, true}:
+		i.Links = session.LinksOSC8
+	case i.Flags&flagMXP != 0:
+		i.Links = session.LinksMXP
+	case mtts&telnet.MTTSMSLP != 0:
+		i.Links = session.LinksMSLP
+	default:
+		i.Links = session.NoLinks
+	}
 
 	// What was agreed to counts most, then the client's own word. The bit of
 	// MTTS is there or not: without it the client says that it cannot show

@@ -1,0 +1,182 @@
+package markup
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Escape returns text that somebody typed, in a form that stands as it is when it
+// becomes part of a text with markup, and cannot do more than be read. Each place
+// where text of players or of other programs enters the game calls it, or
+// [EscapeLine], or for those who may use colours [KeepColors].
+//
+//   - A bar is doubled and a dollar sign has a bar put before it, so no tag, link,
+//     block or inline function comes of it.
+//   - Control characters are dropped, line feeds and tabs excepted.
+//   - So are characters that turn the direction of what follows (U+202A to U+202E
+//     and U+2066 to U+2069), by which a name could reorder the line around it, those
+//     that annotate (U+FFF9 to U+FFFB) and U+FEFF. U+2028 and U+2029 become a space.
+//   - Of marks and invisible characters in a row, those beyond the eighth are
+//     dropped: they would pile up over other lines.
+//   - A line that begins as a trigger of the MUD Sound Protocol loses the "!!".
+//
+// Strip(Escape(text)) is text without what was dropped, and Escape does nothing
+// more to the result.
+func Escape(text string) string {
+	e := escaper{start: true}
+	return e.escape(text)
+}
+
+// escape returns text, which follows what was escaped before, escaped.
+func (e *escaper) escape(text string) string {
+	e.rest = text
+	n := e.run()
+	if n == len(text) {
+		return text
+	}
+	out := make([]byte, 0, len(text)+8)
+	for {
+		out = append(out, e.rest[:n]...)
+		if e.rest = e.rest[n:]; e.rest == "" {
+			return string(out)
+		}
+		repl, skip := e.special()
+		out = append(out, repl...)
+		e.rest = e.rest[skip:]
+		n = e.run()
+	}
+}
+
+// EscapeLine is Escape for what is to be on one line: white space becomes single
+// spaces, and there is none at the ends.
+func EscapeLine(text string) string {
+	return strings.Join(strings.Fields(Escape(text)), " ")
+}
+
+// KeepColors is Escape for somebody who may use the tags for colours and formats,
+// which stay; what they leave on is off at the end. Of links and blocks the text
+// stays.
+func KeepColors(text string) string {
+	lines := parseFlat(text)
+	for _, ln := range lines {
+		e := escaper{start: true}
+		for i := range ln {
+			ln[i].link = link{}
+			ln[i].text = string(flatText(e.escape(ln[i].text)))
+		}
+	}
+	return join(lines)
+}
+
+// An escaper takes text from its beginning.
+type escaper struct {
+	rest  string
+	marks int  // in a row
+	start bool // of a line
+}
+
+const maxMarks = 8
+
+// run returns the length of what rest begins with that stands as it is.
+func (e *escaper) run() int {
+	text := e.rest
+	i := 0
+	for i < len(text) {
+		c := text[i]
+		if shown[c] && c != '$' || c == '\n' {
+			if e.start && c == '!' && trigger(text[i:]) {
+				break
+			}
+			e.start = c == '\n' || e.start && (c == ' ' || c == '\t')
+			e.marks = 0
+			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
+			break
+		}
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if r < 0xa0 || r == utf8.RuneError && n == 1 || dropped(r) || r == '\u2028' || r == '\u2029' {
+			break
+		}
+		e.start = false
+		if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+			if e.marks == maxMarks {
+				break
+			}
+			e.marks++
+		} else {
+			e.marks = 0
+		}
+		i += n
+	}
+	return i
+}
+
+// special takes what ended a run.
+func (e *escaper) special() (repl string, n int) {
+	switch c := e.rest[0]; {
+	case c == '|':
+		e.start, e.marks = false, 0
+		return "||", 1
+	case c == '$':
+		e.start, e.marks = false, 0
+		return "|$", 1
+	case c == '!':
+		return "", 2
+	case strings.HasPrefix(e.rest, "\u2028"), strings.HasPrefix(e.rest, "\u2029"):
+		e.marks = 0
+		return " ", 3
+	}
+	if r, n := utf8.DecodeRuneInString(e.rest); n > 1 || r != utf8.RuneError {
+		return "", n
+	}
+	e.start, e.marks = false, 0
+	return special(e.rest)
+}
+
+func dropped(r rune) bool {
+	return isTurn(r) || r == '\uFEFF' || '\uFFF9' <= r && r <= '\uFFFB'
+}
+
+// isTurn reports whether r turns the direction of what follows.
+func isTurn(r rune) bool {
+	return '\u202A' <= r && r <= '\u202E' || '\u2066' <= r && r <= '\u2069'
+}
+
+// trigger reports whether a line that begins so has a client play a sound
+// (https://www.zuggsoft.com/zmud/msp.htm).
+func trigger(line string) bool {
+	const example = "!!SOUND("
+	return len(line) >= len(example) && (strings.EqualFold(line[:len(example)], example) || strings.EqualFold(line[:len(example)], "!!MUSIC("))
+}
+
+// Balance returns text with markup in a form that can be the cell of a block: tags
+// that end a cell, a row or a block which is not in text itself are shown, and
+// blocks that begin in it end in it.
+func Balance(text string) string {
+	if !strings.Contains(text, "|,") && !strings.Contains(text, "|;") && !strings.Contains(text, "|}") &&
+		!strings.Contains(text, "|{") && !strings.HasSuffix(text, "|") {
+		return text
+	}
+	var b strings.Builder
+	s := scanner{rest: text}
+	for {
+		before := s.rest
+		tok, shown := s.next()
+		if tok == end {
+			b.WriteString(before)
+			break
+		}
+		taken := before[:len(before)-len(s.rest)]
+		b.WriteString(taken)
+		if tok == chars && shown == "|" && strings.HasSuffix(taken, "|") && !strings.HasSuffix(taken, "||") {
+			b.WriteByte('|')
+		}
+	}
+	for range s.blocks {
+		b.WriteString("|}")
+	}
+	return b.String()
+}

@@ -63,6 +63,7 @@ type Limits struct {
 
 // Portal is the process that holds the connections.
 type Portal struct {
+	RenderCache    int            // bytes that are kept of how texts are encoded; 0 means none
 	Strict         bool           // a service or plugin that fails at the start ends the Portal
 	TrustedProxies []netip.Prefix // those whose connections begin with a PROXY header; no address is an IPv4-mapped one
 }

@@ -263,6 +263,7 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 			MessagesPerSecond:     limitOf(conf.Limits.MessagesPerSecond),
 			LineBytes:             limitOf(conf.Limits.LineBytes),
 		},
+		RenderCache:    limitOf(conf.Portal.RenderCache),
 		Strict:         conf.Portal.Strict,
 		TrustedProxies: conf.Portal.TrustedProxies,
 		Hang:           limitOf(conf.Server.Hang),

@@ -325,3 +325,28 @@ func BenchmarkHostile(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRender renders what games send for each kind of client.
+func BenchmarkRender(b *testing.B) {
+	table := "|{table head}Name|,On for|,Where"
+	for i := range 50 {
+		table += "|;|wPlayer " + strconv.Itoa(i) + "|n|,3m|,The |cFerry|n Jetty"
+	}
+	for _, text := range []struct{ name, text string }{
+		{"line", "|cAda|n says, \"The tide is out, and I have lost my boots.\""},
+		{"room", "|cThe Ferry Jetty|n\n" + strings.Repeat("The tide is out and the |gmudflats|n shine. ", 12) + "\nExits: |lcup|lt|wup|n|le"},
+		{"table", table + "|}"},
+	} {
+		for _, target := range targets {
+			b.Run(text.name+"/"+target.name, func(b *testing.B) {
+				target.Width = 80
+				b.SetBytes(int64(len(text.text)))
+				b.ReportAllocs()
+				var dst []byte
+				for b.Loop() {
+					dst = markup.Append(dst[:0], text.text, target.Target)
+				}
+			})
+		}
+	}
+}

@@ -196,7 +196,7 @@ func (p *Portal) serveLink(t link.Transport, shaken func()) error {
 		p.isBack()
 		p.replay(a)
 	})
-	rd := &reader{p: p, a: a, committed: hello.Commit}
+	rd := &reader{p: p, a: a, committed: hello.Commit, render: renderer{cache: renderCache{limit: p.cfg.RenderCache}}}
 	err = rd.run()
 	a.conn.Close()
 	replay.Wait()

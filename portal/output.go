@@ -29,6 +29,7 @@ type renderer struct {
 	jobs    []job
 	last    renderKey // most receivers of a frame are alike
 	lastOut []byte
+	cache   renderCache
 }
 
 type renderKey struct {
@@ -102,6 +103,12 @@ func (r *renderer) encode(s *Session, caps session.Caps, m message.Message, o me
 	}
 	out, ok := r.encoded[key]
 	if !ok {
+		ck, kept := r.cache.keyOf(key, m, o)
+		if kept {
+			if out, ok = r.cache.get(ck); ok {
+				return r.remember(key, out)
+			}
+		}
 		if r.used == len(r.bufs) {
 			r.bufs = append(r.bufs, nil)
 		}
@@ -113,12 +120,20 @@ func (r *renderer) encode(s *Session, caps session.Caps, m message.Message, o me
 		} else {
 			r.bufs[r.used] = out
 			r.used++
+			if kept {
+				r.cache.put(ck, out)
+			}
 		}
-		if r.encoded == nil {
-			r.encoded = make(map[renderKey][]byte)
-		}
-		r.encoded[key] = out
 	}
+	return r.remember(key, out)
+}
+
+// remember notes what a kind of clients gets of the message at hand.
+func (r *renderer) remember(key renderKey, out []byte) []byte {
+	if r.encoded == nil {
+		r.encoded = make(map[renderKey][]byte)
+	}
+	r.encoded[key] = out
 	r.last, r.lastOut = key, out
 	return out
 }

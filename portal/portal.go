@@ -48,6 +48,10 @@ type Config struct {
 	// are closed. To everybody else a header is nothing but what the client says.
 	TrustedProxies []netip.Prefix
 
+	// RenderCache is how many bytes are kept, for each Server, of how texts are
+	// encoded; 0 means 4 MiB, negative none.
+	RenderCache int
+
 	// ListenFunc opens the port of a service made with Listen or ListenTLS; nil means
 	// net.Listen. A test puts its own network in its place.
 	ListenFunc func(network, addr string) (net.Listener, error)
@@ -158,6 +162,9 @@ func New(cfg Config) (*Portal, error) {
 	}
 	def(&cfg.Hang, 10*time.Second)
 	def(&cfg.StartTimeout, time.Minute)
+	if cfg.RenderCache == 0 {
+		cfg.RenderCache = 4 << 20
+	}
 	if cfg.DrainTimeout <= 0 {
 		cfg.DrainTimeout = 15 * time.Second
 	}

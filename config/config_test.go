@@ -33,6 +33,7 @@ func TestDefaults(t *testing.T) {
 		Store:  config.Store{Durability: "process"},
 		Limits: config.Limits{ConnectionsPerSecond: 20, ConnectionsPerAddress: 20, MessagesPerSecond: 50,
 			LineBytes: 4096, LoginFailures: 5, AccountCreations: 5},
+		Portal: config.Portal{RenderCache: 4 << 20},
 		Server: config.Server{Hang: 10 * time.Second, Slow: 100 * time.Millisecond},
 		Log:    config.Log{Level: slog.LevelInfo},
 	}

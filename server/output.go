@@ -27,9 +27,9 @@ func (s *Server) send(effects []world.Effect, lines []processed) {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case world.Output:
-			frames = s.appendOutput(frames, e)
+			frames = s.appendText(frames, e)
 		case openQuestion:
-			frames = append(frames, &link.Question{Session: e.seat.index, ID: e.id, Hidden: e.hidden, Prompt: e.prompt})
+			frames = append(frames, &link.Question{Session: e.seat.index, ID: e.id, Hidden: e.hidden, Prompt: s.forReader(e.seat.session, e.prompt)})
 		case closeQuestion:
 			frames = append(frames, &link.Question{Session: e.seat.index})
 		case world.Login:

@@ -88,14 +88,14 @@ func TestServerPluginFails(t *testing.T) {
 		ada.typ("services")
 		synctest.Wait()
 		expect(t, "services", ada.read(),
-			"server  lamp                                              running",
-			`plugin second                                     failed: service: name is taken: "lamp" of plugin second, added before by plugin first`,
-			"plugin third                                      failed: panic: too early",
-			"tired                                             failed: panic: no more")
+			"server|,lamp|,|,running",
+			`plugin second|,|,failed: service: name is taken: "lamp" of plugin second, added before by plugin first`,
+			"plugin third|,|,failed: panic: too early",
+			"tired|,|,failed: panic: no more")
 		ada.typ("services/stop lamp", "services")
-		expect(t, "stopped", ada.read(), "lamp                                              stopped")
+		expect(t, "stopped", ada.read(), "lamp|,|,stopped")
 		ada.typ("services/start lamp")
-		expect(t, "started", ada.read(), "lamp                                              running")
+		expect(t, "started", ada.read(), "lamp|,|,running")
 		g.end()
 	})
 	for _, tt := range []struct {

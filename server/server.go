@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mudlark.dev/command"
+	"mudlark.dev/inline"
 	"mudlark.dev/link"
 	"mudlark.dev/lock"
 	"mudlark.dev/message"
@@ -49,6 +50,9 @@ type Game struct {
 	ScreenFunc       func(*world.Session) string // the connection screen where it is not always the same; it goes before Screen
 	FirstPerm        string                      // permission of the first account that is created; "" none
 	MultisessionMode int                         // 0 to 3
+	Tags             map[string]string           // tags of the game's own, by what follows the bar: see markup.Tags
+	Inline           map[string]inline.Func      // inline functions, beside the built-in ones
+	InlineText       bool                        // inline functions are expanded in all texts, for each session: see Outgoing
 	ServerPlugins    []Plugin                    // what the Server starts beside the game, in this order
 
 	// AtServerStart is called when the world is loaded and every AtInit has
@@ -104,6 +108,7 @@ type Server struct {
 	commands *command.Interpreter
 	inputs   map[string]*InputFunc
 	values   map[string]*Value
+	texts    texts
 	packaged []*Value // those that have a package
 	conn     *link.Conn
 	portal   string // the Portal's name
@@ -219,6 +224,9 @@ func New(cfg Config) (*Server, error) {
 		errs = append(errs, err)
 	}
 	errs = append(errs, checkPlugins(cfg.Game.ServerPlugins))
+	if s.texts, err = newTexts(&cfg.Game); err != nil {
+		errs = append(errs, err)
+	}
 	if _, err := s.newWorld(); err != nil {
 		errs = append(errs, err)
 	}
@@ -311,6 +319,7 @@ func (s *Server) newWorld() (*world.World, error) {
 		Locks:            s.cfg.Game.Locks,
 		Timers:           s.cfg.Game.Timers,
 		Typeclasses:      s.cfg.Game.Typeclasses,
+		Inline:           s.cfg.Game.Inline,
 		MultisessionMode: s.cfg.Game.MultisessionMode,
 		Logger:           s.log,
 	})

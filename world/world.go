@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"mudlark.dev/inline"
 	"mudlark.dev/lock"
 	"mudlark.dev/session"
 )
@@ -51,18 +52,20 @@ type TimerFunc func(w *World, e Entity, args map[string]any) error
 
 // Config has the settings of a World. The zero value is usable.
 type Config struct {
-	Now              func() time.Time     // nil means time.Now
-	Rand             *rand.Rand           // nil means a new one with a random seed
-	Locks            lock.Funcs           // nil means lock.Default
-	Timers           map[string]TimerFunc // by name
-	Typeclasses      []Typeclass          // beside the base classes
-	MultisessionMode int                  // 0 to 3: see Session.Login and Session.Puppet
-	Logger           *slog.Logger         // nil means slog.Default()
+	Now              func() time.Time       // nil means time.Now
+	Rand             *rand.Rand             // nil means a new one with a random seed
+	Locks            lock.Funcs             // nil means lock.Default
+	Timers           map[string]TimerFunc   // by name
+	Typeclasses      []Typeclass            // beside the base classes
+	Inline           map[string]inline.Func // inline functions of Object.Act, beside the built-in ones
+	MultisessionMode int                    // 0 to 3: see Session.Login and Session.Puppet
+	Logger           *slog.Logger           // nil means slog.Default()
 }
 
 // A World is one game's state. See the package comment for who may use it.
 type World struct {
 	cfg      Config
+	inline   *inline.Set // of Object.Act; nil until it is needed
 	lastID   ID
 	arrivals uint64 // numbers the arrivals of things in places
 	// Everything by its key.
@@ -111,6 +114,9 @@ func New(cfg Config) (*World, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if _, err := inline.NewSet(cfg.Inline); err != nil {
+		return nil, fmt.Errorf("world: %w", err)
 	}
 	w := &World{
 		cfg:        cfg,

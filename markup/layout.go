@@ -140,7 +140,7 @@ func (s *scanner) parse() (d doc, tok token) {
 	begun := false // something stands before the end of the line, or its end itself
 	flush := func(tok token) {
 		if begun || tok == end && len(text) > 0 {
-			text = append(text, cur)
+			text = append(text, cur.merge())
 		}
 		if len(text) > 0 {
 			d = append(d, item{lines: text})
@@ -159,7 +159,7 @@ func (s *scanner) parse() (d doc, tok token) {
 				after = false
 				continue
 			}
-			text = append(text, cur)
+			text = append(text, cur.merge())
 			cur, begun = nil, false
 		case open:
 			flush(tok)
@@ -200,6 +200,31 @@ func (l line) addText(text string, s *scanner) line {
 	}
 	b.WriteString(text)
 	return append(l, segment{b.String(), s.style, s.link})
+}
+
+// merge joins the segments that are shown alike: characters may join over the tags
+// that stood between them.
+func (l line) merge() line {
+	same := func(a, b segment) bool { return a.style == b.style && a.link == b.link }
+	out := l[:0]
+	for i := 0; i < len(l); {
+		end, size := i+1, len(l[i].text)
+		for end < len(l) && same(l[i], l[end]) {
+			size += len(l[end].text)
+			end++
+		}
+		s := l[i]
+		if end > i+1 {
+			b := make([]byte, 0, size)
+			for _, part := range l[i:end] {
+				b = append(b, part.text...)
+			}
+			s.text = string(b)
+		}
+		out = append(out, s)
+		i = end
+	}
+	return out
 }
 
 // tabStop is how many cells a tab goes to a multiple of.

@@ -175,7 +175,7 @@ func Balance(text string) string {
 			b.WriteByte('|')
 		}
 	}
-	for range s.blocks {
+	for range len(s.blocks) + s.deep {
 		b.WriteString("|}")
 	}
 	return b.String()

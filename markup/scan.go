@@ -13,6 +13,7 @@ type scanner struct {
 	noURLs  bool    // links to pages become text, with their address behind
 	address string  // what is to be shown behind the text of such a link
 	blocks  []style // of the blocks that are open, the style they began in
+	deep    int     // blocks that are open in as many as may be: they are read as the text that is in them
 	sought  bool    // the next "|lt" was looked for
 	target  int     // how many bytes from the end it is; -1 if there is none
 }
@@ -226,15 +227,19 @@ func (s *scanner) linkTag() (token, string, bool) {
 // it is to be; if that is not understood the bar is a character.
 func (s *scanner) openBlock() (token, string, bool) {
 	n := strings.IndexByte(s.rest[:min(len(s.rest), 200)], '}')
-	if n < 0 || len(s.blocks) == maxBlocks {
+	if n < 0 {
 		return s.bar()
 	}
 	head := s.rest[2:n]
 	if _, ok := parseHead(head); !ok {
 		return s.bar()
 	}
-	s.blocks = append(s.blocks, s.style)
 	s.rest = s.rest[n+1:]
+	if len(s.blocks) == maxBlocks {
+		s.deep++
+		return end, "", false
+	}
+	s.blocks = append(s.blocks, s.style)
 	if s.flat {
 		return end, "", false
 	}
@@ -251,6 +256,13 @@ func (s *scanner) inBlock(c byte) (token, string, bool) {
 		return chars, address, true // and then the tag
 	}
 	s.rest = s.rest[2:]
+	if s.deep > 0 {
+		if c == '}' {
+			s.deep--
+			return end, "", false
+		}
+		return chars, " ", true
+	}
 	s.style = s.blocks[len(s.blocks)-1]
 	tok := cell
 	switch c {

@@ -115,6 +115,9 @@ func Slice(text string, from, to int) string {
 	for i, ln := range parseFlat(text) {
 		if i > 0 {
 			if n >= from && n < to {
+				if out == nil {
+					out = []line{nil}
+				}
 				out = append(out, nil)
 			}
 			n++
@@ -140,9 +143,6 @@ func Slice(text string, from, to int) string {
 				out[len(out)-1] = append(out[len(out)-1], s)
 			}
 		}
-	}
-	if len(out) > 0 && n > 0 && from < to && out[0] == nil && len(out) == 1 && strings.Contains(text, "\n") {
-		out = append(out, nil) // nothing but a line end
 	}
 	return join(out)
 }
@@ -293,9 +293,9 @@ func parseFlat(text string) []line {
 		tok, t := s.next()
 		switch tok {
 		case end:
-			return append(out, cur)
+			return append(out, cur.merge())
 		case newline:
-			out = append(out, cur)
+			out = append(out, cur.merge())
 			cur = nil
 		default:
 			cur = cur.addText(t, &s)

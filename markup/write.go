@@ -104,8 +104,7 @@ func (w *writer) newline() {
 		w.dst = append(w.dst, "<br>"...)
 		return
 	case tags:
-		w.endLink()
-		w.dst = append(w.dst, '\n')
+		w.dst = append(w.dst, '\n') // as a style does, a link goes on
 		return
 	case Reader:
 		if w.undecorate() {

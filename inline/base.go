@@ -455,7 +455,7 @@ func (e *expression) product() (any, error) {
 			if float(w) == 0 {
 				return nil, errZero
 			}
-			v, err = calculate(v, w, math.Mod, func(a, b int64) (int64, bool) { return a % b, b != -1 })
+			v, err = calculate(v, w, math.Mod, func(a, b int64) (int64, bool) { return a % b, true })
 		}
 	}
 	return nil, err

@@ -186,8 +186,9 @@ type call struct {
 }
 
 type arg struct {
-	key   string
-	nodes []node
+	key    string
+	nodes  []node
+	quoted bool // some of it was in quotes: its spaces count, and it is one if it is empty
 }
 
 // A frame is a call whose end was not found yet.
@@ -195,7 +196,6 @@ type frame struct {
 	call   *call
 	arg    arg
 	text   strings.Builder // of the argument, since its last call
-	quoted bool            // text of the argument was in quotes: its spaces count
 	quote  bool            // it is still
 	parens int             // that are open
 }
@@ -259,7 +259,7 @@ func Parse(source string, strict bool) (*Template, error) {
 			i = j
 		case c == '"':
 			f.quote = !f.quote
-			f.quoted = true
+			f.arg.quoted = true
 			i++
 		case f.quote:
 			f.text.WriteByte(c)
@@ -275,7 +275,7 @@ func Parse(source string, strict bool) (*Template, error) {
 		case c == ',' && f.parens == 0:
 			f.endArg()
 			i++
-		case c == '=' && f.parens == 0 && f.arg.key == "" && len(f.arg.nodes) == 0 && !f.quoted && isKey(f.text.String()):
+		case c == '=' && f.parens == 0 && f.arg.key == "" && len(f.arg.nodes) == 0 && !f.arg.quoted && isKey(f.text.String()):
 			f.arg.key = strings.TrimSpace(f.text.String())
 			f.text.Reset()
 			i++
@@ -366,7 +366,7 @@ func (f *frame) endArg() {
 		f.arg.nodes = append(f.arg.nodes, node{text: f.text.String()})
 		f.text.Reset()
 	}
-	if nodes := f.arg.nodes; !f.quoted && len(nodes) > 0 {
+	if nodes := f.arg.nodes; !f.arg.quoted && len(nodes) > 0 {
 		if first := &nodes[0]; first.call == nil {
 			first.text = strings.TrimLeft(first.text, " \t\n")
 		}
@@ -376,7 +376,7 @@ func (f *frame) endArg() {
 		f.arg.nodes = slices.DeleteFunc(nodes, func(n node) bool { return n.call == nil && n.text == "" })
 	}
 	f.call.args = append(f.call.args, f.arg)
-	f.arg, f.quoted = arg{}, false
+	f.arg = arg{}
 }
 
 // Calls reports whether there is a call in it.
@@ -500,8 +500,8 @@ func (r *rendering) run(c *call) (v any, err error) {
 			in.Kwargs = map[string]any{}
 		}
 	}
-	for i, a := range c.args {
-		if len(c.args) == 1 && a.key == "" && len(a.nodes) == 0 && i == 0 {
+	for _, a := range c.args {
+		if len(c.args) == 1 && a.key == "" && len(a.nodes) == 0 && !a.quoted {
 			break // "()" has no arguments
 		}
 		v, err := r.value(a.nodes)

@@ -267,23 +267,31 @@ func ThirdPerson(verb string) string {
 		return ThirdPerson(first) + " " + rest
 	}
 	lower := strings.ToLower(verb)
-	if form, ok := map[string]string{"be": "is", "are": "is", "am": "is", "were": "was", "have": "has", "do": "does", "go": "goes"}[lower]; ok {
+	stem, not := strings.CutSuffix(lower, "n't")
+	if form, ok := thirdPersons[stem]; ok {
 		if r, _ := utf8.DecodeRuneInString(verb); unicode.IsUpper(r) {
-			return markup.Capital(form)
+			form = markup.Capital(form)
+		}
+		if not {
+			form += "n't"
 		}
 		return form
+	}
+	if not {
+		return verb // "can't"
 	}
 	switch lower {
 	case "can", "could", "may", "might", "must", "shall", "should", "will", "would", "is", "was", "has", "does", "had", "did":
 		return verb
 	}
-	if strings.HasSuffix(lower, "n't") {
-		return ThirdPerson(verb[:len(verb)-3]) + verb[len(verb)-3:]
-	}
 	if strings.HasSuffix(lower, "o") && len(lower) > 1 && !strings.ContainsAny(lower[len(lower)-2:len(lower)-1], "aeiou") {
 		return verb + "es"
 	}
 	return inline.Plural(verb) // the same rules
+}
+
+var thirdPersons = map[string]string{
+	"be": "is", "are": "is", "am": "is", "were": "was", "have": "has", "do": "does", "go": "goes",
 }
 
 type gender uint8

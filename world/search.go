@@ -45,7 +45,8 @@ func (e *SearchError) Error() string {
 // "#12" for whoever has the permission Builder, the name or alias of something
 // carried, in the same place, or the place itself, or the beginning of a word
 // of it. "sword-2" and "2-sword" choose among several. Exact names go before
-// beginnings. What subject may not see (lock "view") is not found.
+// beginnings; the tags of a name do not count. What subject may not see (lock
+// "view") is not found.
 func (o *Object) Search(subject lock.Subject, query string) ([]Entity, error) {
 	w := o.w
 	query = strings.TrimSpace(query)
@@ -177,6 +178,11 @@ func fit(e Entity, key string) int {
 		name = strings.ToLower(name)
 		if name == key {
 			return 2
+		}
+		if strings.Contains(name, "|") { // colours of a name are not typed
+			if name = markup.Strip(name); name == key {
+				return 2
+			}
 		}
 		if strings.HasPrefix(name, key) || strings.Contains(name, " "+key) {
 			best = 1

@@ -40,7 +40,14 @@ func newLink(kind linkKind, raw string) link {
 	if run(target, 0) != len(target) {
 		target = string(flatText(raw))
 	}
-	target = strings.TrimSpace(target)
+	switch trimmed := strings.TrimSpace(target); {
+	case trimmed == "":
+		return link{}
+	case kind == typeLink: // "say ": the player goes on behind the space
+		target = strings.TrimLeft(target, " ")
+	default:
+		target = trimmed
+	}
 	if target == "" || len(target) > maxTarget || strings.ContainsAny(target, "\n\t") || strings.ContainsFunc(target, isTurn) {
 		return link{}
 	}

@@ -86,6 +86,8 @@ func TestEscape(t *testing.T) {
 	for _, tc := range []struct{ name, in, want, seen string }{
 		{"inline functions", "$You() $5 |$", "|$You() |$5 |||$", "$You() $5 |$"},
 		{"sound triggers", "!!SOUND(x)\n\t !!music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND("},
+		{"a trigger with what is dropped in it", "!!SOUND\x00(", "SOUND(", "SOUND("},
+		{"a trigger with what clients may drop", "\u200b!\u0301!sou\u200dnd(", "\u200b\u0301sou\u200dnd(", "\u200b\u0301sou\u200dnd("},
 		{"a trigger behind what is dropped", "\x01!!SOUND(x)", "SOUND(x)", "SOUND(x)"},
 		{"marks in a row", "e" + strings.Repeat("\u0301", 9) + "x", "e" + strings.Repeat("\u0301", 8) + "x", "e" + strings.Repeat("\u0301", 8) + "x"},
 		{"invisible ones", strings.Repeat("\u200d", 99), strings.Repeat("\u200d", 8), strings.Repeat("\u200d", 8)},

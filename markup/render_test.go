@@ -69,8 +69,9 @@ func TestLinks(t *testing.T) {
 	for _, tc := range []struct{ in, plain, mxp, osc8, html string }{
 		{"|lclook|ltLook|le.", "Look.",
 			"\x1b[4z<send href=\"look\">Look\x1b[4z</send>.", "\x1b]8;;send:look\x1b\\Look\x1b]8;;\x1b\\.", `<a href="#" data-send="look">Look</a>.`},
+		{"|lca||lt|ltx|le", "x", "x", "\x1b]8;;send:a%7Clt\x1b\\x\x1b]8;;\x1b\\", `<a href="#" data-send="a|lt">x</a>`},
 		{"|lptell ada |ltTell|le", "Tell",
-			"\x1b[4z<send href=\"tell ada\" prompt>Tell\x1b[4z</send>", "\x1b]8;;prompt:tell%20ada\x1b\\Tell\x1b]8;;\x1b\\", `<a href="#" data-prompt="tell ada">Tell</a>`},
+			"\x1b[4z<send href=\"tell ada \" prompt>Tell\x1b[4z</send>", "\x1b]8;;prompt:tell%20ada%20\x1b\\Tell\x1b]8;;\x1b\\", `<a href="#" data-prompt="tell ada ">Tell</a>`},
 		{"|luhttps://a.b/c?d=1&e|ltSite|le!", "Site (https://a.b/c?d=1&e)!",
 			"\x1b[4z<a href=\"https://a.b/c?d=1&amp;e\">Site\x1b[4z</a>!", "\x1b]8;;https://a.b/c?d=1&e\x1b\\Site\x1b]8;;\x1b\\!",
 			`<a target="_blank" rel="noopener noreferrer nofollow" href="https://a.b/c?d=1&amp;e">Site</a>!`},

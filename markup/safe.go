@@ -24,8 +24,8 @@ import (
 // Strip(Escape(text)) is text without what was dropped, and Escape does nothing
 // more to the result.
 func Escape(text string) string {
-	e := escaper{start: true}
-	return e.escape(text)
+	var e escaper
+	return disarm(e.escape(text))
 }
 
 // escape returns text, which follows what was escaped before, escaped.
@@ -60,11 +60,12 @@ func EscapeLine(text string) string {
 func KeepColors(text string) string {
 	lines := parseFlat(text)
 	for _, ln := range lines {
-		e := escaper{start: true}
+		var e escaper
 		for i := range ln {
 			ln[i].link = link{}
 			ln[i].text = string(flatText(e.escape(ln[i].text)))
 		}
+		ln.disarm()
 	}
 	return join(lines)
 }
@@ -72,8 +73,7 @@ func KeepColors(text string) string {
 // An escaper takes text from its beginning.
 type escaper struct {
 	rest  string
-	marks int  // in a row
-	start bool // of a line
+	marks int // in a row
 }
 
 const maxMarks = 8
@@ -85,10 +85,6 @@ func (e *escaper) run() int {
 	for i < len(text) {
 		c := text[i]
 		if shown[c] && c != '$' || c == '\n' {
-			if e.start && c == '!' && trigger(text[i:]) {
-				break
-			}
-			e.start = c == '\n' || e.start && (c == ' ' || c == '\t')
 			e.marks = 0
 			i++
 			continue
@@ -100,8 +96,7 @@ func (e *escaper) run() int {
 		if r < 0xa0 || r == utf8.RuneError && n == 1 || dropped(r) || r == '\u2028' || r == '\u2029' {
 			break
 		}
-		e.start = false
-		if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		if invisible(r) {
 			if e.marks == maxMarks {
 				break
 			}
@@ -118,13 +113,11 @@ func (e *escaper) run() int {
 func (e *escaper) special() (repl string, n int) {
 	switch c := e.rest[0]; {
 	case c == '|':
-		e.start, e.marks = false, 0
+		e.marks = 0
 		return "||", 1
 	case c == '$':
-		e.start, e.marks = false, 0
+		e.marks = 0
 		return "|$", 1
-	case c == '!':
-		return "", 2
 	case strings.HasPrefix(e.rest, "\u2028"), strings.HasPrefix(e.rest, "\u2029"):
 		e.marks = 0
 		return " ", 3
@@ -132,7 +125,7 @@ func (e *escaper) special() (repl string, n int) {
 	if r, n := utf8.DecodeRuneInString(e.rest); n > 1 || r != utf8.RuneError {
 		return "", n
 	}
-	e.start, e.marks = false, 0
+	e.marks = 0
 	return special(e.rest)
 }
 
@@ -145,19 +138,88 @@ func isTurn(r rune) bool {
 	return '\u202A' <= r && r <= '\u202E' || '\u2066' <= r && r <= '\u2069'
 }
 
-// trigger reports whether a line that begins so has a client play a sound
-// (https://www.zuggsoft.com/zmud/msp.htm).
-func trigger(line string) bool {
-	const example = "!!SOUND("
-	return len(line) >= len(example) && (strings.EqualFold(line[:len(example)], example) || strings.EqualFold(line[:len(example)], "!!MUSIC("))
+// invisible reports whether r takes no room of its own.
+func invisible(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) }
+
+// disarm takes the "!!" from lines that begin with a trigger.
+func disarm(text string) string {
+	if !strings.Contains(text, "!") {
+		return text
+	}
+	var b strings.Builder
+	for ln := range strings.Lines(text) {
+		marks, found := trigger(ln)
+		if found {
+			b.WriteString(ln[:marks[0]])
+			b.WriteString(ln[marks[0]+1 : marks[1]])
+			ln = ln[marks[1]+1:]
+		}
+		b.WriteString(ln)
+	}
+	return b.String()
+}
+
+// disarm takes the "!!" from a line that begins with a trigger.
+func (l line) disarm() {
+	var b strings.Builder
+	for _, s := range l {
+		b.WriteString(s.text)
+	}
+	marks, found := trigger(b.String())
+	if !found {
+		return
+	}
+	at := 0 // where the segment begins in the line
+	for i, s := range l {
+		for j := 1; j >= 0; j-- {
+			if k := marks[j] - at; k >= 0 && k < len(s.text) {
+				l[i].text = l[i].text[:k] + l[i].text[k+1:]
+			}
+		}
+		at += len(s.text)
+	}
+}
+
+// trigger reports whether a line begins so that a client plays a sound
+// (https://www.zuggsoft.com/zmud/msp.htm), and where its exclamation marks are. A
+// client may not have what takes no room, so nothing of that counts.
+func trigger(line string) (marks [2]int, found bool) {
+	const begin = len("!!SOUND(") // "!!MUSIC(" is as long
+	var seen [begin]byte
+	n := 0
+	for i, r := range line {
+		switch {
+		case n == 0 && r != '\n' && unicode.IsSpace(r) || invisible(r):
+			continue
+		case r >= utf8.RuneSelf || r == '\n':
+			return marks, false
+		}
+		if n < len(marks) {
+			marks[n] = i
+		}
+		seen[n] = byte(r)
+		if n++; n == begin {
+			s := string(seen[:])
+			return marks, strings.EqualFold(s, "!!SOUND(") || strings.EqualFold(s, "!!MUSIC(")
+		}
+	}
+	return marks, false
 }
 
 // Balance returns text with markup in a form that can be the cell of a block: tags
-// that end a cell, a row or a block which is not in text itself are shown, and
-// blocks that begin in it end in it.
+// that end a cell, a row or a block which is not in text itself are shown, as is
+// what would be the beginning of a link with what follows, and blocks that begin
+// in it end in it.
 func Balance(text string) string {
-	if !strings.Contains(text, "|,") && !strings.Contains(text, "|;") && !strings.Contains(text, "|}") &&
-		!strings.Contains(text, "|{") && !strings.HasSuffix(text, "|") {
+	i := strings.IndexByte(text, '|')
+	for i >= 0 && i+1 < len(text) && strings.IndexByte(",;}{l", text[i+1]) < 0 {
+		n := strings.IndexByte(text[i+1:], '|')
+		if n < 0 {
+			return text
+		}
+		i += 1 + n
+	}
+	if i < 0 {
 		return text
 	}
 	var b strings.Builder

@@ -197,10 +197,9 @@ func (s *scanner) linkTag() (token, string, bool) {
 	// The target ends with the next "|lt", whose place is looked for once.
 	text := s.rest[3:]
 	if !s.sought || s.target > len(text) {
-		n := strings.Index(text, "|lt")
-		s.sought, s.target = true, len(text)-n
-		if n < 0 {
-			s.target = -1
+		s.sought, s.target = true, -1
+		if n := targetLen(text); n >= 0 {
+			s.target = len(text) - n
 		}
 	}
 	n := len(text) - s.target
@@ -221,6 +220,25 @@ func (s *scanner) linkTag() (token, string, bool) {
 		return chars, address, true
 	}
 	return end, "", false
+}
+
+// targetLen returns where the "|lt" of text is that is a tag, -1 if there is none.
+func targetLen(text string) int {
+	for at := 0; ; {
+		i := strings.IndexByte(text[at:], '|')
+		if i < 0 {
+			return -1
+		}
+		at += i
+		switch rest := text[at+1:]; {
+		case strings.HasPrefix(rest, "lt"):
+			return at
+		case rest != "" && (rest[0] == '|' || rest[0] == '$'):
+			at += 2
+		default:
+			at++
+		}
+	}
 }
 
 // openBlock acts on "|{". What stands in the braces names the block and says how

@@ -286,6 +286,7 @@ func TestKeepColors(t *testing.T) {
 		{"$You() |$x", "|$You() |$x"},
 		{"a\x1b[1m\u202eb", "a[1mb"},
 		{"|r!!SOUND(x)", "|rSOUND(x)|n"},
+		{"!|r!sou|gnd(x)", "|rsou|gnd(x)|n"},
 		{"||r", "||r"},
 	} {
 		if got := markup.KeepColors(tc.in); got != tc.want {

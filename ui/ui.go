@@ -183,15 +183,22 @@ func (p Paragraph) String() string {
 }
 
 // Command returns a link that sends a command when it is chosen. Clients without
-// links show the text.
-func Command(command, text string) string {
-	return "|lc" + markup.Escape(command) + "|lt" + text + "|le"
-}
+// links show the text; so do all if the command is empty, or not on one line.
+func Command(command, text string) string { return link("|lc", command, text) }
 
 // Prompt returns a link that puts a text where the player types, to be gone on
-// with. Clients without links show the text.
-func Prompt(begin, text string) string { return "|lp" + markup.Escape(begin) + "|lt" + text + "|le" }
+// with. Clients without links show the text; so do all if it is empty, or not on
+// one line.
+func Prompt(begin, text string) string { return link("|lp", begin, text) }
 
 // Page returns a link to a page on the web or a mail address: one that begins with
 // http:, https: or mailto:. Clients without links show the text and the address.
-func Page(url, text string) string { return "|lu" + markup.Escape(url) + "|lt" + text + "|le" }
+// All show the text alone if the address is of another kind.
+func Page(url, text string) string { return link("|lu", url, text) }
+
+func link(tag, target, text string) string {
+	if strings.ContainsAny(target, "\n\t") {
+		return text
+	}
+	return tag + markup.Escape(target) + "|lt" + text + "|le"
+}

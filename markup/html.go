@@ -240,6 +240,8 @@ func (w *writer) htmlBlock(b *block) {
 		w.element("meter", ` min="0" value="`+value+`" max="`+limit+`"`)
 		w.dst = append(w.dst, value+" of "+limit...)
 		w.endElement("meter")
+		// Who hears the page has heard the numbers with the meter.
+		w.dst = append(w.dst, `<span aria-hidden="true"> `+value+"/"+limit+"</span>"...)
 	case ruleBlock:
 		if title := b.cell(0); len(title) > 0 {
 			cellOf("div", ` class="center"`, title)

@@ -77,7 +77,7 @@ func BenchmarkRoom(b *testing.B) {
 	for _, text := range []struct{ name, text string }{
 		{"line", "|cAda|n says, \"The tide is out, and I have lost my boots.\""},
 		{"128", "|cAda|n says, \"" + strings.Repeat("The tide is out. ", 7)[:110] + "\""},
-		{"room", "|cThe Ferry Jetty|n\n" + strings.Repeat("The tide is out and the |gmudflats|n shine. ", 12) + "\nExits: |wup|n"},
+		{"room", "|cThe Ferry Jetty|n\n" + strings.Repeat("The tide is out and the |gmudflats|n shine. ", 12) + "\nExits: |lcup|lt|wup|n|le"},
 		{"table", table + "|}"},
 	} {
 		for _, limit := range []int{-1, 4 << 20} {

@@ -65,7 +65,7 @@ func TestLifeOfAPlayer(t *testing.T) {
 		expect(t, "create", ada.read(), "?Once more")
 		ada.typ("tern-on-a-post")
 		out := ada.read()
-		expect(t, "created", out, "a Developer", "Welcome, |wAda|n", "Anchorage", "Exits: |wnorth|n", "rope")
+		expect(t, "created", out, "a Developer", "Welcome, |wAda|n", "Anchorage", "Exits: |lcnorth|lt|wnorth|n|le", "rope")
 		if ada.login == nil || ada.login.Account != "Ada" || ada.login.Puppet != "Ada" {
 			t.Errorf("the Portal was told of login %+v", ada.login)
 		}

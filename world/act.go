@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mudlark.dev/lock"
+	"mudlark.dev/markup"
 	"mudlark.dev/message"
 )
 
@@ -91,7 +92,8 @@ func Appearance(looker, target Entity) string {
 		}
 		switch o.family {
 		case famExit:
-			exits = append(exits, "|w"+o.name+"|n")
+			// Who has links goes there by choosing it.
+			exits = append(exits, "|lc"+markup.Escape(markup.Strip(o.name))+"|lt|w"+o.name+"|n|le")
 		case famCharacter:
 			people = append(people, o.name)
 		default:

@@ -148,7 +148,7 @@ func TestAmongPlayers(t *testing.T) {
 		{"drop lamp", []string{"You drop lamp.", "<2> Ada drops lamp."}, ""},
 		{"drop", []string{"! Drop what?"}, ""},
 		{"i", []string{"You carry: lamp"}, ""},
-		{"look", []string{"|cQuay|n (#1)", "Exits: |wup|n", "Here: Bob", "You see: rope, anchor, stone (2)"}, "moss"},
+		{"look", []string{"|cQuay|n (#1)", "Exits: |lcup|lt|wup|n|le", "Here: Bob", "You see: rope, anchor, stone (2)"}, "moss"},
 		{"look moss", []string{"|cmoss|n", "Green."}, ""},
 		{"l at bob", []string{"|cBob|n", "nothing special"}, ""},
 		{"look stone", []string{"! Which 'stone' do you mean?\n  stone-1\n  stone-2"}, ""},

@@ -4,8 +4,21 @@ import (
 	"errors"
 	"fmt"
 
+	"mudlark.dev/ui"
 	"mudlark.dev/world"
 )
+
+// chart is the way around, for who can see it.
+const chart = `
+             |yhut|n
+              |
+ |yinn|n chapel |ymarsh|n
+   \ /        |
+  |ygreen|n       |
+    |         |
+   |ylane|n ---- |ywall|n . . |bflats|n . . |yisland|n
+    |   |b~ ~ ~ ~ ~ ~ ~ ~ ~ ~ ~ ~|n
+  |yjetty|n |b~ ~  ~ ~ ~  ~ ~ ~  ~ ~|n`
 
 // Build fills an empty world. It runs once, at the first start.
 func Build(w *world.World) error {
@@ -34,7 +47,11 @@ bench. The inn has its door open; the chapel keeps its own shut, but not locked.
 
 	inn := b.room("The Lapwing", `
 Low beams, a slow fire, and a smell of onions. The landlady is away, and has left a slate: HELP
-YOURSELVES AND WRITE IT DOWN. Nobody has written anything down.`)
+YOURSELVES AND WRITE IT DOWN. Nobody has written anything down. A chart of the estuary is nailed up
+beside the bar.`)
+	b.scenery(inn, "chart", "map", "Ink on sailcloth, spotted with ale. It is not to scale; nothing here is.\n"+ui.Art(chart,
+		"From the jetty a lane leads up to the green, where the inn and the chapel are. A path goes off the lane, east to the sea "+
+			"wall. From the wall the marsh and a hut lie to the north, and to the east, across the flats and between stakes, an island."))
 	b.scenery(inn, "slate", "", "HELP YOURSELVES AND WRITE IT DOWN. Beneath it, in another hand: we did. Beneath that: no you did not.")
 	b.scenery(inn, "fire", "hearth", "Driftwood. The salt makes it burn blue at the edges.")
 	b.thing(inn, "lantern", "brass lantern", "A ferryman's lantern of brass and horn. It is lit, and seems to intend to stay so.")

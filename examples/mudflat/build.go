@@ -49,7 +49,7 @@ bench. The inn has its door open; the chapel keeps its own shut, but not locked.
 Low beams, a slow fire, and a smell of onions. The landlady is away, and has left a slate: HELP
 YOURSELVES AND WRITE IT DOWN. Nobody has written anything down. A chart of the estuary is nailed up
 beside the bar.`)
-	b.scenery(inn, "chart", "map", "Ink on sailcloth, spotted with ale. It is not to scale; nothing here is.\n"+ui.Art(chart,
+	b.scenery(inn, "chart", "map", "Ink on sailcloth, spotted with ale. It is not to scale; nothing here is."+ui.Art(chart,
 		"From the jetty a lane leads up to the green, where the inn and the chapel are. A path goes off the lane, east to the sea "+
 			"wall. From the wall the marsh and a hut lie to the north, and to the east, across the flats and between stakes, an island."))
 	b.scenery(inn, "slate", "", "HELP YOURSELVES AND WRITE IT DOWN. Beneath it, in another hand: we did. Beneath that: no you did not.")

@@ -18,8 +18,16 @@ func (b *builder) err(err error) {
 	}
 }
 
-// text turns the lines of a raw string into one paragraph.
-func text(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", " ") }
+// text turns the lines of a raw string into one paragraph, up to its first block,
+// which stays as it is.
+func text(s string) string {
+	words, block, has := strings.Cut(s, "|{")
+	words = strings.ReplaceAll(strings.TrimSpace(words), "\n", " ")
+	if has {
+		words += "\n|{" + block
+	}
+	return words
+}
 
 func (b *builder) room(name, desc string) *world.Room {
 	r := b.w.NewRoom(name)

@@ -61,6 +61,10 @@ func DecodeFrame(body []byte) (Frame, error) {
 		f = &Ping{Seq: d.u64()}
 	case opDrain:
 		f = &Drain{Mode: Mode(d.u8()), Reason: d.str()}
+	case opGo:
+		f = &Go{Mode: Mode(d.u8())}
+	case opAside:
+		f = &Aside{Unit: Unit{Kind: UnitKind(d.u8()), Session: d.id(), N: d.u64(), Name: d.str()}}
 	case opOutput:
 		f = &Output{Sessions: d.indexes(), Options: d.options(), Message: d.message()}
 	case opOutputText:
@@ -81,6 +85,8 @@ func DecodeFrame(body []byte) (Frame, error) {
 		f = &Committed{Commit: d.u64()}
 	case opPong:
 		f = &Pong{Seq: d.u64()}
+	case opStalled:
+		f = &Stalled{Text: d.str()}
 	case opDrained:
 		f = &Drained{Commit: d.u64()}
 	case opRequest:
@@ -123,6 +129,9 @@ func (f *End) op() Op         { return opEnd }
 func (f *Committed) op() Op   { return opCommitted }
 func (f *Pong) op() Op        { return opPong }
 func (f *Drained) op() Op     { return opDrained }
+func (f *Go) op() Op          { return opGo }
+func (f *Aside) op() Op       { return opAside }
+func (f *Stalled) op() Op     { return opStalled }
 func (f *Request) op() Op     { return opRequest }
 func (f *Reply) op() Op       { return opReply }
 
@@ -275,6 +284,15 @@ func (f *End) appendTo(b []byte) ([]byte, error) {
 	}
 	return b, nil
 }
+
+func (f *Go) appendTo(b []byte) ([]byte, error) { return append(b, byte(f.Mode)), nil }
+
+func (f *Aside) appendTo(b []byte) ([]byte, error) {
+	b = append(append(b, byte(f.Unit.Kind)), f.Unit.Session[:]...)
+	return appendString(appendUint(b, f.Unit.N), f.Unit.Name), nil
+}
+
+func (f *Stalled) appendTo(b []byte) ([]byte, error) { return appendString(b, f.Text), nil }
 
 func (f *Committed) appendTo(b []byte) ([]byte, error) { return appendUint(b, f.Commit), nil }
 func (f *Pong) appendTo(b []byte) ([]byte, error)      { return appendUint(b, f.Seq), nil }

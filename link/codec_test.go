@@ -47,6 +47,9 @@ func samples() []link.Frame {
 		&link.Committed{Commit: 501},
 		&link.Pong{Seq: 1},
 		&link.Drained{Commit: 502},
+		&link.Go{Mode: link.ModeReload},
+		&link.Aside{Unit: link.Unit{Kind: link.UnitLine, Session: session.NewID(), N: 9, Name: "text"}},
+		&link.Stalled{Text: "disk full"},
 		&link.Request{ID: 1, Message: message.New("status")},
 		&link.Reply{ID: 1, Message: rich},
 		&link.Reply{ID: 2, Err: "no"},
@@ -79,8 +82,8 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%T with a byte too many decodes", f)
 		}
 	}
-	if len(seen) != 26 {
-		t.Errorf("the samples cover %d frames, the protocol has 26", len(seen))
+	if len(seen) != 29 {
+		t.Errorf("the samples cover %d frames, the protocol has 29", len(seen))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Version is the version of the protocol that this package speaks. Peers of
 // different versions refuse each other: see SPEC.md, Handshake.
-const Version = 3
+const Version = 4
 
 // MaxFrame is the largest frame in bytes, its length field not counted.
 // A larger one ends the link with ErrFrameTooLarge.
@@ -41,6 +41,8 @@ const (
 	opCredit      Op = 17 // Portal
 	opPing        Op = 18 // Portal
 	opDrain       Op = 19 // Portal
+	opGo          Op = 20 // Portal
+	opAside       Op = 21 // Portal
 	opOutput      Op = 30 // Server
 	opOutputText  Op = 31 // Server
 	opQuestion    Op = 32 // Server
@@ -52,6 +54,7 @@ const (
 	opCommitted   Op = 38 // Server
 	opPong        Op = 39 // Server
 	opDrained     Op = 40 // Server
+	opStalled     Op = 41 // Server
 	opRequest     Op = 50 // both
 	opReply       Op = 51 // both
 )
@@ -104,17 +107,22 @@ type QuestionID struct {
 	K    uint32
 }
 
-// ServerHello is the first frame of a link, sent by the Server.
+// ServerHello is the first frame of a link, sent by the Server: once without an
+// epoch, when it has loaded the world, and again with it after Go.
 type ServerHello struct {
 	Version uint32
 	Server  string // the Server's name: which of a Portal's Servers this is
-	Epoch   uint64 // rises with each Server on the same store; an older one is refused
+	Epoch   uint64 // rises with each Server on the same store, an older one is refused; 0 before Go
 	Mode    Mode
-	Commit  uint64 // the last commit in the store
+	Commit  uint64 // the last commit that it has loaded, and with an epoch the last in the store
 }
 
-// PortalHello is the Portal's answer to ServerHello. Seat frames and Synced
-// follow it.
+// Go is the Portal's answer to a ServerHello without an epoch: the Server before
+// is dead, so this one may take the store over.
+type Go struct{ Mode Mode } // why it starts, as it is by now
+
+// PortalHello is the Portal's answer to a ServerHello with an epoch. Aside and
+// Seat frames and Synced follow it.
 type PortalHello struct {
 	Version uint32
 	Portal  string // the Portal's name
@@ -139,6 +147,10 @@ type Seat struct {
 	Question  QuestionID // the question that is open, if any
 	Unread    uint64     // bytes of output that the client has not taken yet
 }
+
+// Aside says before Synced that something is not to be run, because Servers have
+// died of it.
+type Aside struct{ Unit Unit }
 
 // Synced ends the list of Seats that follows a handshake.
 type Synced struct{}
@@ -252,6 +264,10 @@ type Pong struct{ Seq uint64 }
 
 // Drained says that the Server has committed all it has done and ends.
 type Drained struct{ Commit uint64 }
+
+// Stalled says that the store does not commit, and with an empty Text that it does
+// again. It belongs to no turn: turns wait.
+type Stalled struct{ Text string } // for the operator
 
 // Request asks the other side for something; Reply with the same ID answers it.
 type Request struct {

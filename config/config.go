@@ -42,8 +42,9 @@ type Telnet struct {
 
 // Reload is how the Server is replaced.
 type Reload struct {
-	Build    []string // the command that builds the game, and its arguments
-	BuildSet bool     // Build was set; set and empty means that nothing is built
+	Build    []string      // the command that builds the game, and its arguments
+	BuildSet bool          // Build was set; set and empty means that nothing is built
+	Trial    time.Duration // a new build that dies within it gives way to the one before; 0 is off
 }
 
 // Store is where the game is kept.

@@ -90,6 +90,9 @@ func Keys() []Key {
 				c.Reload.Build, c.Reload.BuildSet = words, true
 				return err
 			}},
+		{Name: "reload.trial", Default: "30s", Restart: true,
+			Doc: "A new build whose Server dies by its own fault within this time after a reload gives way to the build before, by itself. 0 is off.",
+			set: duration(time.Second, func(c *Config, d time.Duration) { c.Reload.Trial = d })},
 		{Name: "store.durability", Default: "process",
 			Doc: `What a commit survives: "process" a killed process, "power" a power cut as well, at the price of milliseconds.`,
 			set: text(func(c *Config, s string) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,13 +36,74 @@ type starter struct {
 	building chan struct{} // holds an element while there is a build; what is below belongs to it
 	reload   config.Reload // as the configuration had it when it was last read without a problem
 
-	mu    sync.Mutex
-	built string // the binary of the last build; "" means this program's file
-	note  string // what is to be said of it
-	last  *process
+	mu     sync.Mutex
+	built  string     // the binary of the last build; "" means this program's file
+	note   string     // what is to be said of it
+	procs  []*process // that have not ended, in the order of their starts
+	before *program   // what played when the last build was made
 }
 
-var _ portal.Starter = (*starter)(nil)
+var (
+	_ portal.Starter  = (*starter)(nil)
+	_ portal.Reverter = (*starter)(nil)
+)
+
+// A program is a binary that was started. Its file is kept open, so that it can be
+// started again when another has taken its name.
+type program struct {
+	path  string
+	file  *os.File
+	users int // the process that runs it, and starter.before; starter.mu guards it
+}
+
+// use returns b with one more user; b may be nil.
+func (b *program) use() *program {
+	if b != nil {
+		b.users++
+	}
+	return b
+}
+
+func (b *program) leave() {
+	if b == nil {
+		return
+	}
+	if b.users--; b.users == 0 {
+		b.file.Close()
+	}
+}
+
+// openProgram returns nil if the program cannot be gone back to.
+func openProgram(path string) *program {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	return &program{path: path, file: f}
+}
+
+// run returns the path by which the program can be started, "" if there is none
+// any more.
+func (b *program) run() string {
+	ours, err := b.file.Stat()
+	if err != nil {
+		return ""
+	}
+	if fi, err := os.Stat(b.path); err == nil && os.SameFile(fi, ours) {
+		return b.path
+	}
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.file.Fd())
+}
+
+// same reports whether two programs are one file.
+func (b *program) same(o *program) bool {
+	x, err1 := b.file.Stat()
+	y, err2 := o.file.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
 
 // Build makes the binary for the next Server, as the configuration says. A
 // configuration that this binary cannot use is an error here, while the old
@@ -64,7 +126,29 @@ func (s *starter) Build(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.built, s.note = path, note
+	if len(s.procs) > 0 { // the first: another that is not dead yet was no good
+		s.before.leave()
+		s.before = s.procs[0].program.use()
+	}
 	return nil
+}
+
+// Revert implements portal.Reverter: what ran when the last build was made runs
+// from the next Start on, until there is another build.
+func (s *starter) Revert() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, tried := s.before, openProgram(s.binaryLocked())
+	defer tried.use().leave()
+	if b == nil || tried != nil && b.same(tried) {
+		return false
+	}
+	path := b.run()
+	if path == "" {
+		return false
+	}
+	s.built, s.note = path, ""
+	return true
 }
 
 // newest builds, as the configuration says, and returns the file that it made,
@@ -129,6 +213,10 @@ func discard(path string) {
 func (s *starter) binary() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.binaryLocked()
+}
+
+func (s *starter) binaryLocked() string {
 	if s.built != "" {
 		return s.built
 	}
@@ -169,7 +257,8 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 	}
 	defer lifeline.Close()
 
-	cmd := exec.Command(s.binary(), append(s.args, "--mode", mode.String())...)
+	binary := s.binary()
+	cmd := exec.Command(binary, append(s.args, "--mode", mode.String())...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Dir = string(s.dir)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -181,10 +270,18 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 		return nil, fmt.Errorf("start server: %w", err)
 	}
 	p := &process{cmd: cmd, lifeline: ours, started: time.Now(), log: s.dir.serverLog(), offset: fi.Size(), done: make(chan struct{})}
-	go p.wait()
+	p.program = openProgram(binary).use()
 	s.mu.Lock()
-	s.last = p
+	s.procs = append(s.procs, p)
 	s.mu.Unlock()
+	go func() {
+		p.wait()
+		s.mu.Lock()
+		s.procs = slices.DeleteFunc(s.procs, func(o *process) bool { return o == p })
+		p.program.leave()
+		s.mu.Unlock()
+		close(p.done)
+	}()
 	return p, nil
 }
 
@@ -192,18 +289,20 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 func (s *starter) started(pid int) (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last == nil || s.last.PID() != pid {
-		return time.Time{}, false
+	for _, p := range s.procs {
+		if p.PID() == pid {
+			return p.started, true
+		}
 	}
-	return s.last.started, true
+	return time.Time{}, false
 }
 
-// kill ends the Server that was started last, without any ceremony.
+// kill ends all Servers, without any ceremony.
 func (s *starter) kill() {
 	s.mu.Lock()
-	p := s.last
+	procs := slices.Clone(s.procs)
 	s.mu.Unlock()
-	if p != nil {
+	for _, p := range procs {
 		p.Kill()
 	}
 }
@@ -216,7 +315,8 @@ type process struct {
 	cmd      *exec.Cmd
 	lifeline *os.File
 	started  time.Time
-	log      string // the Server's log, and where its part begins
+	program  *program // nil if its file could not be opened
+	log      string   // the Server's log, and where its part begins
 	offset   int64
 
 	done chan struct{}
@@ -226,7 +326,7 @@ type process struct {
 
 var _ portal.Process = (*process)(nil)
 
-// wait takes the end of the process. It lives as long as that.
+// wait takes the end of the process. It takes as long as that lives.
 func (p *process) wait() {
 	err := p.cmd.Wait()
 	p.lifeline.Close()
@@ -240,7 +340,6 @@ func (p *process) wait() {
 			p.exit.Signal = ws.Signal().String()
 		}
 	}
-	close(p.done)
 }
 
 // PID implements portal.Process.

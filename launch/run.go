@@ -267,6 +267,7 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 		Strict:         conf.Portal.Strict,
 		TrustedProxies: conf.Portal.TrustedProxies,
 		Hang:           limitOf(conf.Server.Hang),
+		Trial:          limitOf(conf.Reload.Trial),
 		Logger:         g.log,
 		Plugins:        g.game.Plugins,
 		Settings:       conf.Own,

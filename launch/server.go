@@ -16,6 +16,7 @@ import (
 	"mudlark.dev/link"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/server"
+	"mudlark.dev/store"
 	"mudlark.dev/store/sqlite"
 )
 
@@ -23,8 +24,9 @@ const (
 	// orphanPeriod is how long a Server may take to commit and end when its
 	// Portal is gone.
 	orphanPeriod = 30 * time.Second
-	// inheritPeriod is how long a Server waits for the end of the one before.
-	// Then it goes on: the store shuts the other one out.
+	// inheritPeriod is how long a Server that its Portal has told to go on waits
+	// for the lock of the one before, which is dead by the Portal's word. Then it
+	// goes on: the store shuts the other one out.
 	inheritPeriod = 10 * time.Second
 	// maxDump bounds what is written of the stacks of a Server that hangs.
 	maxDump = 64 << 20
@@ -72,25 +74,82 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 		return err
 	}
 
+	lock := &serverLock{path: dir.serverLock(), dir: string(dir), log: log}
+	defer lock.release()
+	if !flags.lifeline {
+		// Typed by hand. Whoever plays this world already is to go on playing it.
+		if err := lock.take(); err != nil {
+			return err
+		}
+	}
+	if mode == link.ModeReload || mode == link.ModeReset {
+		// Another Server plays while this one loads.
+		lock.threads = runtime.GOMAXPROCS(1)
+	}
+	return a.serve(ctx, dir, conf, mode, firstPerm(a.game, flags.demo), lock, log)
+}
+
+// A serverLock is the lock of the one Server that plays a world.
+type serverLock struct {
+	path, dir string
+	log       *slog.Logger
+	lock      *fileLock
+	threads   int // that the process may use once it plays; 0 if it does already
+}
+
+// take takes the lock, or fails with a *busyError.
+func (l *serverLock) take() (err error) {
+	l.lock, err = tryLock(l.path, l.dir, thisProcess(time.Now()))
+	return err
+}
+
+// await is called when this Server is to play: it takes the lock if it has not yet.
+func (l *serverLock) await(ctx context.Context) error {
+	if l.threads > 0 {
+		runtime.GOMAXPROCS(l.threads)
+	}
+	if l.lock != nil {
+		return nil
+	}
 	waitCtx, cancel := context.WithTimeout(ctx, inheritPeriod)
-	lock, err := waitLock(waitCtx, dir.serverLock(), string(dir), thisProcess(time.Now()))
-	cancel()
+	defer cancel()
+	lock, err := waitLock(waitCtx, l.path, l.dir, thisProcess(time.Now()))
 	var busy *busyError
 	switch {
 	case err == nil:
-		defer lock.release()
+		l.lock = lock
 	case ctx.Err() != nil:
-		return nil
+		return context.Cause(ctx)
 	case errors.As(err, &busy):
-		log.Warn("the Server before this one does not end", "pid", busy.holder.PID)
+		l.log.Warn("the Server before this one does not end", "pid", busy.holder.PID)
 	default:
 		return err
 	}
-	return a.serve(ctx, dir, conf, mode, firstPerm(a.game, flags.demo), log)
+	return nil
+}
+
+func (l *serverLock) release() {
+	if l.lock != nil {
+		l.lock.release()
+	}
+}
+
+// A lockedStore takes the lock of the Server before its store.
+type lockedStore struct {
+	store.Store
+	lock *serverLock
+}
+
+// Acquire implements store.Store.
+func (s lockedStore) Acquire(ctx context.Context) (store.State, error) {
+	if err := s.lock.await(ctx); err != nil {
+		return store.State{}, err
+	}
+	return s.Store.Acquire(ctx)
 }
 
 // serve opens the store and plays the game until the Portal says so.
-func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode link.Mode, perm string, log *slog.Logger) (err error) {
+func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode link.Mode, perm string, lock *serverLock, log *slog.Logger) (err error) {
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: dir.database(), Durability: sqlite.Durability(conf.Store.Durability), Logger: log})
 	if err != nil {
 		return fmt.Errorf("cannot open store: %w", err)
@@ -108,7 +167,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 	s, err := server.New(server.Config{
 		Game:             game,
 		Dialer:           unix.Dialer(dir.link()),
-		Store:            db,
+		Store:            lockedStore{db, lock},
 		Mode:             mode,
 		LoginFailures:    limitOf(conf.Limits.LoginFailures),
 		AccountCreations: limitOf(conf.Limits.AccountCreations),

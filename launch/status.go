@@ -107,6 +107,7 @@ type reloadStatus struct {
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
 	TookS  float64   `json:"took_s"`
+	PauseS float64   `json:"pause_s"` // of that, how long nobody played
 	Error  string    `json:"error,omitempty"`
 }
 
@@ -148,7 +149,7 @@ func (g *running) status(ctx context.Context) *status {
 		})
 	}
 	if r := p.LastReload; r != nil {
-		st.LastReload = &reloadStatus{Mode: r.Mode, Reason: r.Reason, At: r.When, TookS: seconds(r.Took), Error: r.Error}
+		st.LastReload = &reloadStatus{Mode: r.Mode, Reason: r.Reason, At: r.When, TookS: seconds(r.Took), PauseS: seconds(r.Pause), Error: r.Error}
 	}
 	if p.Server.State == portal.StateAttached {
 		st.Server.ask(ctx, g.portal)
@@ -213,7 +214,7 @@ func (st *status) print(w io.Writer) error {
 	}
 	printServices(t, st.Server.Services)
 	if r := st.LastReload; r != nil {
-		fmt.Fprintf(t, "Last %s\t%s\ttook %.3fs", r.Mode, r.At.Local().Format("2006-01-02 15:04:05"), r.TookS)
+		fmt.Fprintf(t, "Last %s\t%s\ttook %.3fs, paused %.3fs", r.Mode, r.At.Local().Format("2006-01-02 15:04:05"), r.TookS, r.PauseS)
 		if r.Reason != "" {
 			fmt.Fprintf(t, "\t%s", oneLine(r.Reason))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +43,7 @@ type Game struct {
 
 	mu      sync.Mutex
 	game    launch.Game // what the next Server plays
-	running *process
+	servers []*process  // that have not ended
 	clients []*Client
 }
 
@@ -194,7 +195,15 @@ func (g *Game) Log() string { return g.log.String() }
 func (g *Game) process() *process {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.running
+	g.servers = slices.DeleteFunc(g.servers, func(p *process) bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			return false
+		}
+	})
+	return g.servers[len(g.servers)-1]
 }
 
 // report fails the test for what went wrong in the game.
@@ -231,7 +240,7 @@ func (g *Game) Start(_ context.Context, mode link.Mode) (portal.Process, error) 
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	g.mu.Lock()
-	g.running = p
+	g.servers = append(g.servers, p)
 	g.mu.Unlock()
 	go func() {
 		defer close(p.done)

@@ -172,10 +172,9 @@ func (p *Portal) acceptLinks() {
 // serveLink is the life of a link. It calls shaken when the handshake is over.
 func (p *Portal) serveLink(t link.Transport, shaken func()) error {
 	defer shaken()
-	timer := time.AfterFunc(handshakeTime, func() { t.Close() })
-	hello, err := readHello(t)
-	if !timer.Stop() && err != nil {
-		err = fmt.Errorf("no ServerHello within %v: %w", handshakeTime, err)
+	hello, err := helloWithin(t, handshakeTime)
+	if err == nil && hello.Epoch == 0 {
+		hello, err = p.letGo(t, hello)
 	}
 	if r, ok := errors.AsType[*refusalError](err); ok {
 		return p.refuseLink(t, r)
@@ -207,6 +206,51 @@ func (p *Portal) serveLink(t link.Transport, shaken func()) error {
 		return nil
 	}
 	return fmt.Errorf("portal: link to server %q: %w", hello.Server, err)
+}
+
+// helloWithin is readHello within a time, if that is above 0.
+func helloWithin(t link.Transport, limit time.Duration) (*link.ServerHello, error) {
+	if limit <= 0 {
+		return readHello(t)
+	}
+	timer := time.AfterFunc(limit, func() { t.Close() })
+	hello, err := readHello(t)
+	if !timer.Stop() && err != nil {
+		err = fmt.Errorf("no ServerHello within %v: %w", limit, err)
+	}
+	return hello, err
+}
+
+// letGo has a Server that is ready wait until it may take over the store, and
+// returns what it says when it has. Its first word is checked before, so that a
+// Server that is in the wrong place changes nothing there.
+func (p *Portal) letGo(t link.Transport, ready *link.ServerHello) (*link.ServerHello, error) {
+	p.handshake.Lock()
+	peer := p.peer
+	p.handshake.Unlock()
+	if peer != "" && ready.Server != peer {
+		return nil, refuseName(ready.Server, peer)
+	}
+	d := p.super.admit(p.linkCtx, true)
+	if d.refuse != nil {
+		return nil, d.refuse
+	}
+	frame, err := link.AppendFrame(nil, &link.Go{Mode: d.mode})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.Write(frame); err != nil {
+		return nil, err
+	}
+	hello, err := helloWithin(t, p.cfg.StartTimeout)
+	if err == nil && hello.Epoch == 0 {
+		err = fmt.Errorf("%w: a second ServerHello without an epoch", link.ErrBadFrame)
+	}
+	return hello, err
+}
+
+func refuseName(name, peer string) *refusalError {
+	return &refusalError{fmt.Sprintf("this Portal is used by a Server named %q, not %q", peer, name), "give each game a Portal of its own"}
 }
 
 // A refusalError turns a Server away.
@@ -262,10 +306,11 @@ func readHello(t link.Transport) (*link.ServerHello, error) {
 // attach settles what is left of the Server before and gives every session its
 // seat on the new link.
 func (p *Portal) attach(t link.Transport, hello *link.ServerHello) (*attachment, *refusalError) {
-	gen, r := p.super.admit(p.linkCtx)
-	if r != nil {
-		return nil, r
+	d := p.super.admit(p.linkCtx, false)
+	if d.refuse != nil {
+		return nil, d.refuse
 	}
+	gen := d.gen
 	if !p.waitEnded(gen) {
 		return nil, refuseSecond
 	}
@@ -273,10 +318,7 @@ func (p *Portal) attach(t link.Transport, hello *link.ServerHello) (*attachment,
 	defer p.handshake.Unlock()
 	switch {
 	case p.peer != "" && hello.Server != p.peer:
-		return nil, &refusalError{
-			fmt.Sprintf("this Portal is used by a Server named %q, not %q", p.peer, hello.Server),
-			"give each game a Portal of its own",
-		}
+		return nil, refuseName(hello.Server, p.peer)
 	case hello.Epoch < p.epoch:
 		return nil, &refusalError{
 			fmt.Sprintf("the Server has epoch %d, a newer one with epoch %d was attached", hello.Epoch, p.epoch),

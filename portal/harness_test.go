@@ -238,6 +238,8 @@ type server struct {
 	mute atomic.Bool // answers no Ping
 	stay atomic.Bool // does not end at Drain
 
+	then *link.ServerHello // what it says after Go
+
 	mu     sync.Mutex
 	frames []string
 	ended  chan struct{}
@@ -255,6 +257,19 @@ func dialServer(t *testing.T, l *pipe.Listener, h *link.ServerHello) *server {
 	}
 	s := &server{t: t, conn: link.New(tr, link.Config{}), ended: make(chan struct{})}
 	s.send(h)
+	go s.read()
+	return s
+}
+
+// readyServer is a Server that has loaded, and takes over when it is told to.
+func readyServer(t *testing.T, l *pipe.Listener, then *link.ServerHello) *server {
+	t.Helper()
+	tr, err := l.Dial(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, conn: link.New(tr, link.Config{}), then: then, ended: make(chan struct{})}
+	s.send(hello(0, 0))
 	go s.read()
 	return s
 }
@@ -281,6 +296,12 @@ func (s *server) read() {
 				s.conn.Send(&link.Pong{Seq: f.Seq})
 			}
 			continue
+		case *link.Go:
+			if s.then != nil {
+				s.then.Mode = f.Mode
+				s.conn.Send(s.then)
+				continue
+			}
 		case *link.Request:
 			if f.Message.Name == "status" {
 				s.conn.Send(&link.Reply{ID: f.ID, Message: message.New("status", "fine")})
@@ -366,6 +387,8 @@ func show(f link.Frame) string {
 		return fmt.Sprintf("credit %d %d", f.Index, f.Bytes)
 	case *link.Drain:
 		return fmt.Sprintf("drain %v %s", f.Mode, f.Reason)
+	case *link.Go:
+		return fmt.Sprintf("go %v", f.Mode)
 	case *link.Refuse:
 		return fmt.Sprintf("refuse %s", f.Reason)
 	}

@@ -59,7 +59,8 @@ type Config struct {
 	Listener link.Listener // where Servers attach; the Portal closes it
 	Starter  Starter       // starts Servers; nil: they come by themselves
 
-	StartTimeout time.Duration // a Server that is not attached after this long is killed and replaced; 0 means 60s, negative never
+	StartTimeout time.Duration // a Server that has not loaded, or not attached, after this long is killed and replaced; 0 means 60s, negative never
+	Trial        time.Duration // a new build whose Server dies by its own fault within this time gives way to the one before; 0 means 30s, negative never
 	DrainTimeout time.Duration // a Server that was told to stop and has not ended after this long is killed; 0 means 15s
 
 	// OnStarted, if not nil, is called once when all plugins and services have
@@ -162,6 +163,7 @@ func New(cfg Config) (*Portal, error) {
 	}
 	def(&cfg.Hang, 10*time.Second)
 	def(&cfg.StartTimeout, time.Minute)
+	def(&cfg.Trial, 30*time.Second)
 	if cfg.RenderCache == 0 {
 		cfg.RenderCache = 4 << 20
 	}

@@ -18,7 +18,9 @@ type Starter interface {
 	Build(ctx context.Context) error
 
 	// Start starts a Server, which is to attach at the Portal's Listener. It
-	// does not wait for that. The process goes on when ctx is done.
+	// does not wait for that. The process goes on when ctx is done. For a reload it
+	// is called while the Server before plays; the new one loads the world then,
+	// says that it is ready and waits for Go.
 	Start(ctx context.Context, mode link.Mode) (Process, error)
 }
 
@@ -27,6 +29,14 @@ type Starter interface {
 // has gone well.
 type Noter interface {
 	Note() string // of the last Build that went well; "" for nothing
+}
+
+// A Reverter is a Starter that can go back to the build before: Revert has the
+// following Starts run that, and reports whether there is one. It is called when a
+// Server of the last build died by a fault of its own before it had lived for
+// Config.Trial.
+type Reverter interface {
+	Revert() bool
 }
 
 // A Process is a Server that was started. Its methods may be called by any

@@ -64,7 +64,8 @@ type ReloadStatus struct {
 	Reason string        `json:"reason"`
 	When   time.Time     `json:"when"`            // when it ended
 	Took   time.Duration `json:"took"`            // until the new Server was attached, in nanoseconds
-	Error  string        `json:"error,omitempty"` // why it failed
+	Pause  time.Duration `json:"pause,omitempty"` // of that, from when the old Server was told to stop
+	Error  string        `json:"error,omitempty"` // why it failed, or was taken back
 }
 
 // Status returns the state of all.

@@ -21,12 +21,18 @@ import (
 //	draining  told to stop, or killed. It takes too long: killed. It dies: down
 //
 // The way from one process to the next goes through down, also when it is
-// short: a new one is started only when the old one is dead. Without a Starter
-// the process is whoever attaches, and lasts as long as its link.
+// short. Without a Starter the process is whoever attaches, and lasts as long as
+// its link.
+//
+// A reload has two processes for a while: while the old one is attached and plays,
+// its heir loads the world, and has neither link nor seats. When it is ready the old
+// one is told to stop, and when that is dead the heir is told to go on: then it is
+// the process, and starting. An heir that ends before it is ready, or is not ready
+// in time, has changed nothing.
 type supervisor struct {
 	p      *Portal
 	asks   chan *replacement
-	admits chan chan admission
+	admits chan *admission
 	links  chan linkChange
 	ended  chan struct{} // closed when run has returned
 
@@ -47,13 +53,32 @@ type replacement struct {
 	mode   link.Mode
 	reason string
 	begun  time.Time
-	done   chan error // has room for one
+	tell   func(text string) // shows whoever asked how it goes on
+	done   chan error        // has room for one
+
+	paused time.Time // when the old Server was told to stop
 }
 
-// An admission is the answer to a Server that wants to attach.
+// An admission is what a Server asks for that wants to attach.
 type admission struct {
+	ready  bool         // it has loaded the world, and wants to go on
+	answer chan verdict // has room for one
+}
+
+// A verdict is the answer.
+type verdict struct {
 	gen    uint64
+	mode   link.Mode // of a ready Server: why it starts
 	refuse *refusalError
+}
+
+// An heir is a Server that loads while another plays.
+type heir struct {
+	proc    Process
+	q       *replacement
+	late    <-chan time.Time
+	why     string       // it is being killed
+	waiting chan verdict // its link waits here; nil until it is ready
 }
 
 type linkChange struct {
@@ -63,26 +88,35 @@ type linkChange struct {
 
 func newSupervisor(p *Portal) *supervisor {
 	return &supervisor{
-		p: p, asks: make(chan *replacement), admits: make(chan chan admission),
+		p: p, asks: make(chan *replacement), admits: make(chan *admission),
 		links: make(chan linkChange), ended: make(chan struct{}),
 	}
 }
 
 // Restart replaces the Server by a new one. With ModeReload every player stays
-// where they are; ModeReset runs the cold-stop and cold-start hooks as well. If
-// the Starter cannot build, nothing has changed and the error is the build's.
-// Otherwise Restart returns when the new Server is attached, or with why it is
-// not; it is then tried again until it is. It fails with ErrReloading while
-// another call is under way, and with ErrStopped. If ctx is done first, the
-// replacement goes on.
+// where they are; ModeReset runs the cold-stop and cold-start hooks as well. The
+// old Server plays until the new one has loaded the world. If the Starter cannot
+// build, or the new Server cannot load, nothing has changed and the error says
+// why. Otherwise Restart returns when the new Server is attached, or with why it is
+// not; the game then goes back to the build before, if the Starter is a Reverter,
+// or is tried again until it is attached. It fails with ErrReloading while another
+// call is under way, and with ErrStopped. If ctx is done first, the replacement goes
+// on.
 func (p *Portal) Restart(ctx context.Context, mode link.Mode, reason string) error {
+	return p.RestartTelling(ctx, mode, reason, func(string) {})
+}
+
+// RestartTelling is Restart for who wants to know how it goes on: tell is called
+// with one line for people each time, also after the return, should the new Server
+// not live longer than Config.Trial. It must not wait.
+func (p *Portal) RestartTelling(ctx context.Context, mode link.Mode, reason string, tell func(text string)) error {
 	if mode != link.ModeReload && mode != link.ModeReset {
 		return fmt.Errorf("portal: restart with mode %v: only reload and reset replace a Server", mode)
 	}
 	if !p.reloading.CompareAndSwap(false, true) {
 		return ErrReloading
 	}
-	q := &replacement{mode: mode, reason: reason, begun: time.Now(), done: make(chan error, 1)}
+	q := &replacement{mode: mode, reason: reason, begun: time.Now(), tell: tell, done: make(chan error, 1)}
 	if p.cfg.Starter != nil {
 		p.log.Info("building", "mode", mode.String(), "reason", reason)
 		ctx, cancel := context.WithCancel(ctx)
@@ -127,11 +161,14 @@ func (p *Portal) linkContext() context.Context {
 // replaced ends a replacement, for those who asked and for the Status.
 func (p *Portal) replaced(q *replacement, err error) {
 	st := &ReloadStatus{Mode: q.mode.String(), Reason: q.reason, When: time.Now(), Took: time.Since(q.begun)}
+	if !q.paused.IsZero() {
+		st.Pause = time.Since(q.paused)
+	}
 	if err != nil {
 		st.Error = err.Error()
 		p.log.Error("server not replaced", "mode", st.Mode, "reason", st.Reason, "err", err)
 	} else {
-		p.log.Info("server replaced", "mode", st.Mode, "reason", st.Reason, "took", st.Took)
+		p.log.Info("server replaced", "mode", st.Mode, "reason", st.Reason, "took", st.Took, "pause", st.Pause)
 	}
 	p.mu.Lock()
 	p.lastReload = st
@@ -140,18 +177,23 @@ func (p *Portal) replaced(q *replacement, err error) {
 	q.done <- err
 }
 
-// admit asks whether a Server may attach now. A Server that was just started
-// may be quicker than its Starter: it waits.
-func (v *supervisor) admit(ctx context.Context) (gen uint64, r *refusalError) {
-	answer := make(chan admission, 1)
+// admit asks whether a Server may attach now, or one that is ready may go on: that
+// may take as long as a world is loaded. A Server that was just started may be
+// quicker than its Starter: it waits.
+func (v *supervisor) admit(ctx context.Context, ready bool) verdict {
+	a := &admission{ready: ready, answer: make(chan verdict, 1)}
 	select {
-	case v.admits <- answer:
-		a := <-answer
-		return a.gen, a.refuse
+	case v.admits <- a:
+		select {
+		case d := <-a.answer:
+			return d
+		case <-v.ended:
+		case <-ctx.Done():
+		}
 	case <-v.ended:
 	case <-ctx.Done():
 	}
-	return 0, &refusalError{"the Portal is stopping", "start it again"}
+	return verdict{refuse: &refusalError{"the Portal is stopping", "start it again"}}
 }
 
 // linkChanged tells the supervisor that a link has its seats, or has ended.
@@ -181,22 +223,36 @@ func (v *supervisor) run(ctx context.Context) {
 	var (
 		mode    = link.ModeCold
 		asker   *replacement // who waits for the Server that is started next
+		next    *heir        // that Server, if it has been started already
 		backoff time.Duration
 	)
 	for {
 		v.setState(StateStarting, 0, "")
 		began := time.Now()
 		v.gen++
-		proc, err := v.start(ctx, mode)
-		w := watch{v: v, proc: proc, asker: asker}
+		w := watch{v: v, mode: mode, asker: asker, tried: asker}
+		var err error
+		if next != nil {
+			w.proc = next.proc
+		} else {
+			w.proc, err = v.start(ctx, mode)
+		}
 		if err == nil {
+			if next != nil && next.waiting != nil {
+				next.waiting <- verdict{gen: v.gen, mode: mode}
+			}
 			w.run(ctx)
 		} else {
 			w.cause = fmt.Sprintf("start: %v", err)
 			v.p.log.Error("server cannot be started", "mode", mode.String(), service.ErrAttr(err))
 		}
 		if ctx.Err() != nil {
-			for _, q := range []*replacement{w.asker, w.next} {
+			v.endHeir(w.heir)
+			waiting := []*replacement{w.asker, w.next}
+			if w.heir != nil && w.heir.q != w.next {
+				waiting = append(waiting, w.heir.q)
+			}
+			for _, q := range waiting {
 				if q != nil {
 					v.p.replaced(q, ErrStopped)
 				}
@@ -204,19 +260,26 @@ func (v *supervisor) run(ctx context.Context) {
 			v.setState(StateDown, 0, "")
 			return
 		}
-		asker = nil
+		asker, next = nil, w.heir
 		if w.next == nil {
 			v.setState(StateDown, 0, w.cause)
 			if w.attached {
 				mode = link.ModeCrash
-			} else if v.p.cfg.Starter != nil {
+			} else if v.p.cfg.Starter != nil && next == nil {
 				v.p.tellAway(textCannotStart)
 			}
+			back := v.revert(&w)
 			if w.asker != nil {
-				v.p.replaced(w.asker, fmt.Errorf("portal: the new Server does not start: %s", w.cause))
+				goesOn := ""
+				if back {
+					goesOn = ", so the game goes on with the build before"
+				}
+				v.p.replaced(w.asker, fmt.Errorf("portal: the new Server does not start%s: %s", goesOn, w.cause))
 			}
 			switch {
 			case v.p.cfg.Starter == nil: // whoever comes next may
+				backoff = 0
+			case back, next != nil:
 				backoff = 0
 			case w.attached && w.outside: // no fault of the program's: as before
 			case time.Since(began) < quickDeath || !w.attached:
@@ -225,11 +288,56 @@ func (v *supervisor) run(ctx context.Context) {
 				backoff = 0
 			}
 			v.p.log.Error("server died", "cause", w.cause, "attached", w.attached, "retry", backoff)
-			w.next = v.pause(ctx, backoff)
+			if next != nil {
+				asker = next.q // which loads already, and takes over as it is
+			} else if w.next = v.pause(ctx, backoff); w.next != nil {
+				mode, asker, backoff = w.next.mode, w.next, 0
+			}
+			continue
 		}
-		if w.next != nil {
-			mode, asker, backoff = w.next.mode, w.next, 0
+		mode, asker, backoff = w.next.mode, w.next, 0
+	}
+}
+
+// revert goes back to the build before if that of w, which was to take its place,
+// has proved no good. It reports whether there is such a build.
+func (v *supervisor) revert(w *watch) bool {
+	q := w.tried
+	r, ok := v.p.cfg.Starter.(Reverter)
+	if q == nil || !ok || w.outside || v.p.cfg.Trial <= 0 || w.attached && time.Since(w.since) > v.p.cfg.Trial {
+		return false
+	}
+	if !r.Revert() {
+		return false
+	}
+	v.p.log.Error("build taken back", "cause", w.cause)
+	if w.asker == nil { // it was attached, and whoever asked has been told so
+		v.p.mu.Lock()
+		if st := v.p.lastReload; st != nil {
+			st := *st
+			st.Error = "portal: the new Server died, so the game goes on with the build before: " + w.cause
+			v.p.lastReload = &st
 		}
+		v.p.mu.Unlock()
+		q.tell(textReverted + w.cause)
+	}
+	return true
+}
+
+// endHeir kills a Server that is not needed, and waits for its death.
+func (v *supervisor) endHeir(h *heir) {
+	if h == nil {
+		return
+	}
+	if err := h.proc.Kill(); err != nil {
+		v.p.log.Warn("server cannot be killed", "pid", h.proc.PID(), "err", err)
+	}
+	t := time.NewTimer(killTime)
+	defer t.Stop()
+	select {
+	case <-h.proc.Done():
+	case <-t.C:
+		v.p.log.Error("server is still there after it was killed", "pid", h.proc.PID())
 	}
 }
 
@@ -266,8 +374,8 @@ func (v *supervisor) pause(ctx context.Context, d time.Duration) *replacement {
 			return q
 		case c := <-v.links:
 			v.late(c)
-		case answer := <-v.admits:
-			answer <- admission{refuse: &refusalError{"no Server is expected", "the Portal starts its Servers itself; stop this one"}}
+		case a := <-v.admits:
+			a.answer <- verdict{refuse: &refusalError{"no Server is expected", "the Portal starts its Servers itself; stop this one"}}
 		}
 	}
 }
@@ -285,10 +393,14 @@ func (v *supervisor) late(c linkChange) {
 type watch struct {
 	v     *supervisor
 	proc  Process
+	mode  link.Mode
 	asker *replacement // waits for it to attach; nil once it knows
+	tried *replacement // for which it was started; nil if for none
 
 	attached bool         // it was, at some time
+	since    time.Time    // when
 	next     *replacement // for which it was ended
+	heir     *heir        // loads meanwhile
 	cause    string       // why it died
 	outside  bool         // somebody else killed it
 
@@ -307,9 +419,17 @@ func (w *watch) run(ctx context.Context) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	stop := ctx.Done()
-	asks := v.asks
 	seq := uint64(0)
 	for {
+		asks := v.asks
+		if w.next != nil || w.heir != nil || stop == nil {
+			asks = nil // there is one replacement at a time
+		}
+		var heirDone <-chan struct{}
+		var heirLate <-chan time.Time
+		if w.heir != nil {
+			heirDone, heirLate = w.heir.proc.Done(), w.heir.late
+		}
 		select {
 		case <-w.proc.Done():
 			exit := w.proc.Exit()
@@ -319,11 +439,19 @@ func (w *watch) run(ctx context.Context) {
 			}
 			return
 
-		case answer := <-v.admits:
-			if w.a != nil || w.ending {
-				answer <- admission{refuse: refuseSecond}
-			} else {
-				answer <- admission{gen: v.gen}
+		case a := <-v.admits:
+			switch {
+			case a.ready && w.heir != nil && w.heir.waiting == nil && w.heir.why == "":
+				w.heir.waiting, w.heir.late = a.answer, nil
+				v.p.log.Info("new server has loaded", "pid", w.heir.proc.PID(), "took", time.Since(w.heir.q.begun))
+				if !w.ending {
+					w.next, start = w.heir.q, nil
+					w.end(w.next.mode, w.next.reason)
+				}
+			case w.a != nil || w.ending:
+				a.answer <- verdict{refuse: refuseSecond}
+			default:
+				a.answer <- verdict{gen: v.gen, mode: w.mode}
 			}
 
 		case c := <-v.links:
@@ -355,13 +483,26 @@ func (w *watch) run(ctx context.Context) {
 			}
 
 		case q := <-asks:
-			asks = nil
-			w.next = q // no asker is left: there is one replacement at a time
-			start = nil
+			if w.a != nil && !w.ending && v.p.cfg.Starter != nil {
+				w.startHeir(ctx, q)
+				break
+			}
+			// There is nothing to be lost by starting anew.
+			w.next, start = q, nil
 			w.end(q.mode, q.reason)
 
+		case <-heirDone:
+			w.heirDied()
+
+		case <-heirLate:
+			w.heir.late = nil
+			w.heir.why = fmt.Sprintf("not ready within %v", v.p.cfg.StartTimeout)
+			if err := w.heir.proc.Kill(); err != nil {
+				v.p.log.Warn("server cannot be killed", "pid", w.heir.proc.PID(), "err", err)
+			}
+
 		case <-stop:
-			stop, asks, start = nil, nil, nil
+			stop, start = nil, nil
 			w.end(link.ModeShutdown, v.p.stopReason())
 
 		case <-w.after:
@@ -372,6 +513,40 @@ func (w *watch) run(ctx context.Context) {
 			w.kill()
 		}
 	}
+}
+
+// startHeir starts the Server that is to take the place of this one, which plays
+// on meanwhile.
+func (w *watch) startHeir(ctx context.Context, q *replacement) {
+	proc, err := w.v.start(ctx, q.mode)
+	if err != nil {
+		w.v.p.replaced(q, fmt.Errorf("portal: the new Server cannot be started: %w", err))
+		return
+	}
+	q.tell(textLoading)
+	w.heir = &heir{proc: proc, q: q, late: w.startTimer()}
+	w.v.p.log.Info("new server loads", "pid", proc.PID())
+}
+
+// heirDied is called when the heir has ended while this Server still plays, or is
+// about to stop for its sake.
+func (w *watch) heirDied() {
+	h := w.heir
+	w.heir = nil
+	cause := h.proc.Exit().String()
+	if h.why != "" {
+		cause = h.why + ": " + cause
+	}
+	if h.waiting != nil {
+		h.waiting <- verdict{refuse: &refusalError{"it is dead", "reload again"}}
+	}
+	if w.next == h.q {
+		// This one has been told to stop. Another of the new build is started
+		// when it has ended, and if that is no good the one before.
+		w.v.p.log.Error("new server died before it could go on", "cause", cause)
+		return
+	}
+	w.v.p.replaced(h.q, fmt.Errorf("portal: the new Server does not start, so the old one plays on: %s", cause))
 }
 
 // startTimer returns a channel that fires when the process must have attached.
@@ -395,7 +570,10 @@ func (w *watch) linkChanged(c linkChange) {
 		}
 		return
 	}
-	w.a, w.attached = c.a, true
+	w.a = c.a
+	if !w.attached {
+		w.attached, w.since = true, time.Now()
+	}
 	if w.ending {
 		w.kill() // it came while it was being ended
 		return
@@ -414,6 +592,9 @@ func (w *watch) end(mode link.Mode, reason string) {
 		return // on its way already, within a limit
 	}
 	w.ending = true
+	if w.next != nil {
+		w.next.paused = time.Now()
+	}
 	if w.a == nil {
 		w.kill()
 		return

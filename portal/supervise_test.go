@@ -22,7 +22,7 @@ type starter struct {
 	t      *testing.T
 	b      *bench
 	build  func(ctx context.Context) error
-	script []string // "attach", "exit" (at once), "silent" (never attaches), "fail" (Start fails), "stay" (ignores Drain)
+	script []string // "attach", "exit" (at once), "silent" (never attaches), "fail" (Start fails), "stay" (ignores Drain), "ready" (waits at Go)
 
 	mu    sync.Mutex
 	modes []string
@@ -50,12 +50,16 @@ func (s *starter) Build(ctx context.Context) error {
 func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	alive := 0
 	for _, p := range s.procs {
 		select {
 		case <-p.done:
 		default:
-			s.t.Error("a Server is started while another is running")
+			alive++
 		}
+	}
+	if alive > 1 || alive == 1 && mode != link.ModeReload && mode != link.ModeReset {
+		s.t.Errorf("a Server is started with mode %v while %d are running", mode, alive)
 	}
 	what := s.script[min(len(s.modes), len(s.script)-1)]
 	s.modes = append(s.modes, mode.String())
@@ -65,8 +69,12 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 	p := &process{s: s, done: make(chan struct{})}
 	s.procs = append(s.procs, p)
 	switch what {
-	case "attach", "stay":
-		p.srv = dialServer(s.t, s.b.l, hello(uint64(len(s.modes)), 0))
+	case "attach", "stay", "ready":
+		var then *link.ServerHello
+		if what != "ready" {
+			then = hello(uint64(len(s.modes)), 0)
+		}
+		p.srv = readyServer(s.t, s.b.l, then)
 		p.srv.stay.Store(what == "stay")
 		go func() {
 			<-p.srv.ended
@@ -316,8 +324,9 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("the new one fails", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			b, st := startSupervised(t, nil, "attach", "exit", "exit", "attach")
+			b, st := startSupervised(t, nil, "attach", "exit", "attach")
 			sleep(time.Minute)
+			st.proc(1).srv.take()
 			err := b.p.Restart(t.Context(), link.ModeReload, "")
 			if err == nil || !strings.Contains(err.Error(), "config: bad key") {
 				t.Errorf("Restart = %v", err)
@@ -325,9 +334,110 @@ func TestRestart(t *testing.T) {
 			if r := b.p.Status().LastReload; !strings.Contains(r.Error, "config: bad key") {
 				t.Errorf("LastReload = %+v", r)
 			}
+			st.proc(1).srv.want() // it has noticed nothing
+			st.wantModes("cold", "reload")
+			wantState(t, b, portal.StateAttached, "")
+			if err := b.p.Restart(t.Context(), link.ModeReload, ""); err != nil {
+				t.Errorf("Restart after one that failed = %v", err)
+			}
+		})
+	})
+	t.Run("the new one does not load", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, st := startSupervised(t, func(c *portal.Config) { c.StartTimeout = 20 * time.Second }, "attach", "silent", "attach")
+			sleep(time.Minute)
+			begun := time.Now()
+			err := b.p.Restart(t.Context(), link.ModeReload, "")
+			if err == nil || !strings.Contains(err.Error(), "not ready within 20s") || time.Since(begun) != 20*time.Second {
+				t.Errorf("Restart = %v, after %v", err, time.Since(begun))
+			}
+			if _, kills := st.proc(2).counts(); kills != 1 {
+				t.Errorf("the new Server was killed %d times, want once", kills)
+			}
+			wantState(t, b, portal.StateAttached, "")
+			if err := b.p.Restart(t.Context(), link.ModeReload, ""); err != nil {
+				t.Errorf("Restart after one that failed = %v", err)
+			}
+		})
+	})
+	t.Run("the new one cannot be started", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, st := startSupervised(t, nil, "attach", "fail")
+			if err := b.p.Restart(t.Context(), link.ModeReload, ""); err == nil || !strings.Contains(err.Error(), "no such file") {
+				t.Errorf("Restart = %v", err)
+			}
+			st.wantModes("cold", "reload")
+			wantState(t, b, portal.StateAttached, "")
+		})
+	})
+	t.Run("the old one plays until the new one is ready", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, st := startSupervised(t, nil, "attach", "silent")
+			s, _ := b.connect()
+			first := st.proc(1).srv
+			first.take()
+			done := make(chan error, 1)
+			go func() { done <- b.p.Restart(t.Context(), link.ModeReload, "") }()
+			sleep(5 * time.Second)
+			say(t, s, "look")
+			first.want("input 1:2 look")
+			// It is ready now.
+			st.proc(2).srv = readyServer(t, b.l, hello(2, 0))
+			first.want("drain reload ")
+			if err := <-done; err != nil {
+				t.Errorf("Restart = %v", err)
+			}
+			st.proc(2).srv.want("hello porch tide 3", "seat 1 #1 p0 u0", "synced", "open 1:1", "input 1:2 look")
+		})
+	})
+	t.Run("the old one dies meanwhile", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, st := startSupervised(t, nil, "attach", "silent")
+			sleep(time.Minute)
+			done := make(chan error, 1)
+			go func() { done <- b.p.Restart(t.Context(), link.ModeReload, "") }()
 			sleep(time.Second)
-			st.wantModes("cold", "reload", "reload", "reload")
-			wantState(t, b, portal.StateAttached, "config: bad key")
+			st.proc(1).end(portal.Exit{Code: 2, Text: "panic: oops"})
+			synctest.Wait()
+			srv := readyServer(t, b.l, nil)
+			srv.want("go crash") // the hooks of a crash, not of a reload
+			srv.send(hello(2, 0))
+			if err := <-done; err != nil {
+				t.Errorf("Restart = %v", err)
+			}
+			st.wantModes("cold", "reload")
+			wantState(t, b, portal.StateAttached, "panic: oops")
+			srv.kill()
+		})
+	})
+	t.Run("the new one dies when it is ready", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, st := startSupervised(t, nil, "stay", "ready", "attach")
+			done := make(chan error, 1)
+			go func() { done <- b.p.Restart(t.Context(), link.ModeReload, "") }()
+			sleep(time.Second) // the old one does not end
+			st.proc(2).end(portal.Exit{Code: 2})
+			st.proc(1).end(portal.Exit{})
+			if err := <-done; err != nil {
+				t.Errorf("Restart = %v", err)
+			}
+			st.wantModes("cold", "reload", "reload")
+		})
+	})
+	t.Run("the new one dies at Go", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, st := startSupervised(t, nil, "attach", "ready", "attach")
+			done := make(chan error, 1)
+			go func() { done <- b.p.Restart(t.Context(), link.ModeReload, "") }()
+			synctest.Wait()
+			st.proc(2).srv.want("go reload")
+			st.proc(2).end(portal.Exit{Code: 3, Text: "no room"})
+			if err := <-done; err == nil || !strings.Contains(err.Error(), "no room") {
+				t.Errorf("Restart = %v", err)
+			}
+			sleep(time.Second)
+			st.wantModes("cold", "reload", "reload")
+			wantState(t, b, portal.StateAttached, "no room")
 		})
 	})
 	t.Run("the old one does not end", func(t *testing.T) {
@@ -389,6 +499,101 @@ func TestRestart(t *testing.T) {
 			if err := b.p.Restart(t.Context(), link.ModeShutdown, ""); err == nil {
 				t.Error("Restart with ModeShutdown = nil")
 			}
+		})
+	})
+}
+
+// A reverter can go back to the build before.
+type reverter struct {
+	*starter
+	builds, reverts int
+}
+
+func (r *reverter) Build(context.Context) error { r.builds++; return nil }
+
+func (r *reverter) Revert() bool {
+	r.reverts++
+	return r.builds > 0
+}
+
+// TestTrial has new builds die young.
+func TestTrial(t *testing.T) {
+	start := func(t *testing.T, script ...string) (*bench, *reverter) {
+		r := &reverter{starter: &starter{t: t, script: script}}
+		r.b = newBench(t, func(c *portal.Config) { c.Starter = r; c.Trial = 10 * time.Second })
+		r.b.run()
+		sleep(time.Minute)
+		return r.b, r
+	}
+	t.Run("after it was attached", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, r := start(t, "attach")
+			var told []string
+			if err := b.p.RestartTelling(t.Context(), link.ModeReload, "", func(text string) { told = append(told, text) }); err != nil {
+				t.Fatal(err)
+			}
+			sleep(9 * time.Second)
+			r.proc(2).end(portal.Exit{Code: 2, Text: "panic: oops"})
+			synctest.Wait() // at once, without a back-off
+			r.wantModes("cold", "reload", "crash")
+			wantState(t, b, portal.StateAttached, "panic: oops")
+			if r.reverts != 1 {
+				t.Errorf("Revert was called %d times", r.reverts)
+			}
+			if st := b.p.Status().LastReload; !strings.Contains(st.Error, "the build before: exit code 2: panic: oops") {
+				t.Errorf("LastReload.Error = %q", st.Error)
+			}
+			if last := told[len(told)-1]; !strings.Contains(last, "goes on with the build before") {
+				t.Errorf("whoever asked was told %q", told)
+			}
+			// The one that runs now is not on trial.
+			r.proc(3).end(portal.Exit{Code: 2})
+			sleep(time.Second)
+			if r.reverts != 1 {
+				t.Errorf("the old build was taken back as well")
+			}
+		})
+	})
+	for _, tt := range []struct {
+		name string
+		wait time.Duration
+		exit portal.Exit
+	}{
+		{"old enough", 11 * time.Second, portal.Exit{Code: 2}},
+		{"killed by somebody", time.Second, portal.Exit{Signal: "killed"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b, r := start(t, "attach")
+				if err := b.p.Restart(t.Context(), link.ModeReload, ""); err != nil {
+					t.Fatal(err)
+				}
+				sleep(tt.wait)
+				r.proc(2).end(tt.exit)
+				sleep(time.Second)
+				wantState(t, b, portal.StateAttached, tt.exit.String())
+				if r.reverts != 0 {
+					t.Errorf("Revert was called %d times", r.reverts)
+				}
+			})
+		})
+	}
+	t.Run("before it was attached", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b, r := start(t, "attach", "ready", "attach")
+			done := make(chan error, 1)
+			go func() { done <- b.p.Restart(t.Context(), link.ModeReload, "") }()
+			synctest.Wait()
+			r.proc(2).end(portal.Exit{Code: 3, Text: "no room"})
+			if err := <-done; err == nil || !strings.Contains(err.Error(), "goes on with the build before: exit code 3: no room") {
+				t.Errorf("Restart = %v", err)
+			}
+			synctest.Wait()
+			r.wantModes("cold", "reload", "reload")
+			if r.reverts != 1 {
+				t.Errorf("Revert was called %d times", r.reverts)
+			}
+			wantState(t, b, portal.StateAttached, "no room")
 		})
 	})
 }
@@ -455,7 +660,7 @@ func TestActions(t *testing.T) {
 		srv.want() // held: not committed
 		srv.send(&link.Committed{Commit: 1})
 		srv.want("drain reload ada")
-		wantLines(t, c, "The Server is being replaced.", "The Server was replaced.")
+		wantLines(t, c, "The Server is being replaced.", "The new Server loads the world; the game goes on meanwhile.", "The Server was replaced. The game paused for 0s.")
 		st.wantModes("cold", "reload")
 		st.build = func(context.Context) error { return errors.New("|rundefined|n") }
 		srv = st.proc(2).srv

@@ -10,7 +10,9 @@ const (
 	textReady       = "The game has started."
 
 	textReplacing    = "The Server is being replaced."
-	textReplaced     = "The Server was replaced."
+	textLoading      = "The new Server loads the world; the game goes on meanwhile."
+	textReplaced     = "The Server was replaced. The game paused for %v."
+	textReverted     = "The new Server died, so the game goes on with the build before: "
 	textNotReplaced  = "The Server was not replaced: "
 	textFlood        = "You sent more than the game can take for too long."
 	textShutdown     = "The game is shutting down."

@@ -263,15 +263,25 @@ func (p *Portal) act(f *link.Action, s *Session) {
 			}
 		}
 		tell(textReplacing)
-		if err := p.Restart(p.linkCtx, f.Mode, f.Reason); err != nil {
+		if err := p.RestartTelling(p.linkCtx, f.Mode, f.Reason, tell); err != nil {
 			tell(textNotReplaced + withHint(err))
 			return
 		}
-		tell(textReplaced)
+		tell(fmt.Sprintf(textReplaced, p.lastPause()))
 		if n, ok := p.cfg.Starter.(Noter); ok && n.Note() != "" {
 			tell(n.Note())
 		}
 	})
+}
+
+// lastPause is how long the game stood still for the last replacement.
+func (p *Portal) lastPause() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lastReload == nil {
+		return 0
+	}
+	return p.lastReload.Pause.Round(time.Millisecond)
 }
 
 // goLinking runs f on a goroutine that Run waits for.

@@ -84,6 +84,14 @@ func (p *portal) attach() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	ready := f.(*link.ServerHello)
+	if ready.Epoch != 0 {
+		p.t.Errorf("the Server has taken the store before it was told to: %+v", ready)
+	}
+	p.send(&link.Go{Mode: ready.Mode})
+	if f, err = p.conn.Recv(); err != nil {
+		p.t.Fatalf("no ServerHello with an epoch: %v", err)
+	}
 	p.hello = f.(*link.ServerHello)
 	p.last = p.hello.Commit
 	p.release()

@@ -83,7 +83,7 @@ type Config struct {
 	Game   Game
 	Dialer link.Dialer
 	Store  store.Store // the Server uses it until Run returns; its owner closes it
-	Mode   link.Mode   // why the Server starts
+	Mode   link.Mode   // why the Server starts, as far as it is known: the Portal says it when the Server may go on
 	Logger *slog.Logger
 
 	Settings map[string]string // the settings that the game declares itself; see Server.Setting
@@ -237,18 +237,16 @@ func New(cfg Config) (*Server, error) {
 }
 
 // Run loads the world, attaches to the Portal and plays until the Portal says
-// Drain or ctx ends; both commit all that was done, and Run returns nil. It
-// fails if the game cannot be loaded, if the Portal refuses it, or with
-// ErrPortalLost. It is called once.
+// Drain or ctx ends; both commit all that was done, and Run returns nil. While it
+// loads, another Server may play on the same store: Run takes the store over when
+// the Portal says that that one is dead, and only then. It fails if the game cannot
+// be loaded, if the Portal refuses it, or with ErrPortalLost. It is called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.started = time.Now()
 	defer s.services.Stop() // after over: whoever waits in Do learns of it
 	defer close(s.over)
-	state, err := s.cfg.Store.Acquire(ctx)
+	w, at, err := s.load(ctx)
 	if err != nil {
-		return fmt.Errorf("server: open store: %w", err)
-	}
-	if err := s.load(ctx, state); err != nil {
 		return err
 	}
 	t, err := s.cfg.Dialer.Dial(ctx)
@@ -257,6 +255,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.conn = link.New(t, link.Config{})
 	defer s.conn.Close()
+	if err := s.awaitGo(ctx, at); err != nil {
+		return err
+	}
+	state, err := s.takeOver(ctx, w, at)
+	if err != nil {
+		return err
+	}
 	seats, err := s.handshake(ctx, state)
 	if err != nil {
 		return err
@@ -277,6 +282,12 @@ func (s *Server) Run(ctx context.Context) error {
 	s.attach(state, seats)
 	s.log.Info("server attached", "portal", s.portal, "mode", s.cfg.Mode, "epoch", state.Epoch, "commit", state.Commit, "sessions", len(seats))
 	go s.loop()
+	wg.Go(func() {
+		// Nobody loads what was before this Server any more.
+		if err := s.cfg.Store.Trim(ctx, state.Commit); err != nil && ctx.Err() == nil {
+			s.log.Warn("old deletions are kept", "err", err)
+		}
+	})
 	// What cannot open is tried again; the log and the status say so.
 	_ = s.services.Start(context.WithoutCancel(ctx))
 	<-s.ending
@@ -329,29 +340,100 @@ func (s *Server) newWorld() (*world.World, error) {
 	return w, nil
 }
 
-// load makes the world and fills it from the store.
-func (s *Server) load(ctx context.Context, state store.State) error {
-	w, err := s.newWorld()
-	if err != nil {
-		return err
+// load makes a world of what is in the store. It may be behind by the time that it
+// is to be played, so nothing of it is tied together yet.
+func (s *Server) load(ctx context.Context) (w *world.World, at uint64, err error) {
+	if w, err = s.newWorld(); err != nil {
+		return nil, 0, err
 	}
 	start := time.Now()
-	w.SetHighID(state.HighID)
-	if _, err := s.cfg.Store.Load(ctx, 0, func(r store.Row) error {
+	rows := 0
+	at, err = s.cfg.Store.Load(ctx, 0, func(r store.Row) error {
+		rows++
 		return w.LoadRecord(world.RecordKind(r.Kind), r.ID, r.Data)
-	}); err != nil {
-		return fmt.Errorf("server: load world: %w", err)
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("server: load world: %w", err)
 	}
+	s.log.Info("world loaded", "rows", rows, "commit", at, "took", time.Since(start))
+	return w, at, nil
+}
+
+// awaitGo tells the Portal that the world is loaded, as it was at a commit, and
+// waits until this Server may take the store over.
+func (s *Server) awaitGo(ctx context.Context, at uint64) error {
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() }) // ends Recv
+	defer stop()
+	f, err := s.greet(&link.ServerHello{Version: link.Version, Server: s.cfg.Name, Mode: s.cfg.Mode, Commit: at})
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("server: attach to the portal: %w", err)
+	}
+	switch f := f.(type) {
+	case *link.Go:
+		s.cfg.Mode = f.Mode
+		return nil
+	case *link.Refuse:
+		return refused(f)
+	}
+	return fmt.Errorf("%w: %T in answer to a hello", ErrProtocol, f)
+}
+
+func (s *Server) greet(hello *link.ServerHello) (link.Frame, error) {
+	if err := s.conn.Send(hello); err != nil {
+		return nil, err
+	}
+	return s.conn.Recv()
+}
+
+func refused(f *link.Refuse) error {
+	return fmt.Errorf("%w: %s (%s)", ErrRefused, f.Reason, f.Hint)
+}
+
+// takeOver takes the store, after which no other Server can write to it, and brings
+// the world that was loaded at a commit up to date. No hook of the game runs
+// before that.
+func (s *Server) takeOver(ctx context.Context, w *world.World, at uint64) (store.State, error) {
+	start := time.Now()
+	state, err := s.cfg.Store.Acquire(ctx)
+	if err != nil {
+		return state, fmt.Errorf("server: open store: %w", err)
+	}
+	rows := 0
+	if state.Commit != at {
+		change := func(r store.Row) error {
+			rows++
+			if r.Deleted() {
+				return w.UnloadRecord(world.RecordKind(r.Kind), r.ID)
+			}
+			return w.LoadRecord(world.RecordKind(r.Kind), r.ID, r.Data)
+		}
+		_, err = s.cfg.Store.Load(ctx, at, change)
+		if errors.Is(err, store.ErrTrimmed) || errors.Is(err, store.ErrGap) {
+			// What was deleted since is not known, or the store is another one by
+			// now: all of it anew.
+			s.log.Warn("world is loaded once more", "commit", at, "err", err)
+			if w, err = s.newWorld(); err == nil {
+				_, err = s.cfg.Store.Load(ctx, 0, change)
+			}
+		}
+		if err != nil {
+			return state, fmt.Errorf("server: load world: %w", err)
+		}
+	}
+	w.SetHighID(state.HighID)
 	report, err := w.FinishLoad()
 	if err != nil {
-		return fmt.Errorf("server: load world: %w", err)
+		return state, fmt.Errorf("server: load world: %w", err)
 	}
 	for _, p := range report.Problems {
 		s.log.Warn("loaded with a problem", "err", p)
 	}
-	s.log.Info("world loaded", "entities", report.Entities, "commit", state.Commit, "took", time.Since(start))
+	s.log.Info("world taken over", "entities", report.Entities, "commit", state.Commit, "behind", state.Commit-min(at, state.Commit), "rows", rows, "took", time.Since(start))
 	s.world = w
-	return nil
+	return state, nil
 }
 
 // handshake follows link/SPEC.md, section 2, and returns the Portal's seats.
@@ -375,7 +457,7 @@ func (s *Server) handshake(ctx context.Context, state store.State) ([]*link.Seat
 		}
 		switch f := f.(type) {
 		case *link.Refuse:
-			return nil, fmt.Errorf("%w: %s (%s)", ErrRefused, f.Reason, f.Hint)
+			return nil, refused(f)
 		case *link.PortalHello:
 			if f.Version != link.Version {
 				return nil, fmt.Errorf("%w: the portal speaks version %d of the link, this server %d: build both from one release, then restart the portal", ErrRefused, f.Version, link.Version)

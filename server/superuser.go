@@ -90,11 +90,12 @@ func MakeSuperuser(ctx context.Context, cfg Config, r SuperuserRequest) (Superus
 	if err != nil {
 		return SuperuserReply{}, err
 	}
-	state, err := s.cfg.Store.Acquire(ctx)
+	w, at, err := s.load(ctx)
 	if err != nil {
-		return SuperuserReply{}, fmt.Errorf("server: open store: %w", err)
+		return SuperuserReply{}, err
 	}
-	if err := s.load(ctx, state); err != nil {
+	state, err := s.takeOver(ctx, w, at)
+	if err != nil {
 		return SuperuserReply{}, err
 	}
 	var reply SuperuserReply

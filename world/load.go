@@ -3,6 +3,7 @@ package world
 import (
 	"bytes"
 	"cmp"
+	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -19,9 +20,11 @@ import (
 type loader struct {
 	refs     map[*core]fields
 	attrs    map[ID]map[string][]byte // attributes with records of their own
-	problems []error
-	newer    int            // entities in the form of a newer build
-	unknown  map[string]int // entities by typeclasses that this build has not, or has for another kind
+	timers   map[TimerID]*timer
+	problems map[RecordKey]error // of records that cannot be read, or that have something odd
+	order    []RecordKey         // of problems
+	newer    map[string]bool     // entities in the form of a newer build
+	unknown  map[*core]bool      // of typeclasses that this build has not, or has for another kind
 }
 
 // entityFields are the fields of an entity's record that this build knows.
@@ -30,17 +33,16 @@ var entityFields = []string{
 	"password", "perms", "super", "characters", "last", "login",
 }
 
-// LoadRecord takes up a record, in any order, before FinishLoad. Data is not
-// kept. One that cannot be read is reported by FinishLoad, stays in the store
-// as it is, and is no error here; ErrBadRecord says that key is none of a
-// world's.
+// LoadRecord takes up a record, in any order, before FinishLoad. Of two with the
+// same key the later counts, so what has changed since can be loaded on top. Data
+// is not kept. One that cannot be read is reported by FinishLoad, stays in the
+// store as it is, and is no error here.
 func (w *World) LoadRecord(kind RecordKind, id string, data []byte) error {
-	if w.loading == nil {
-		if len(w.entities) > 0 || len(w.sessions) > 0 {
-			return fmt.Errorf("world: load into a world that is in use")
-		}
-		w.loading = &loader{refs: make(map[*core]fields), attrs: make(map[ID]map[string][]byte), unknown: make(map[string]int)}
+	if err := w.beginLoad(); err != nil {
+		return err
 	}
+	key := RecordKey{kind, id}
+	w.forget(key)
 	var err error
 	switch kind {
 	case RecordEntity:
@@ -57,17 +59,87 @@ func (w *World) LoadRecord(kind RecordKind, id string, data []byte) error {
 		err = fmt.Errorf("%w: kind %d is unknown to this build", ErrBadRecord, kind)
 	}
 	if err != nil {
-		w.problem(fmt.Errorf("record %d/%q is left as it is: %w", kind, id, err))
-		w.unread[RecordKey{kind, id}] = bytes.Clone(data)
+		w.oddRecord(key, fmt.Errorf("record %d/%q is left as it is: %w", kind, id, err))
+		w.unread[key] = bytes.Clone(data)
 	}
 	return nil
 }
 
-func (w *World) problem(err error) {
-	if l := w.loading; len(l.problems) < 1000 {
-		l.problems = append(l.problems, err)
+// UnloadRecord takes back a record that was deleted since it was loaded, before
+// FinishLoad. One that was never loaded is no error.
+func (w *World) UnloadRecord(kind RecordKind, id string) error {
+	if err := w.beginLoad(); err != nil {
+		return err
+	}
+	w.forget(RecordKey{kind, id})
+	return nil
+}
+
+func (w *World) beginLoad() error {
+	if w.loading != nil {
+		return nil
+	}
+	if len(w.entities) > 0 || len(w.sessions) > 0 {
+		return fmt.Errorf("world: load into a world that is in use")
+	}
+	w.loading = &loader{
+		refs: make(map[*core]fields), attrs: make(map[ID]map[string][]byte), timers: make(map[TimerID]*timer),
+		problems: make(map[RecordKey]error), newer: make(map[string]bool), unknown: make(map[*core]bool),
+	}
+	return nil
+}
+
+// forget takes back what was loaded of a record. Nothing is tied together yet.
+func (w *World) forget(key RecordKey) {
+	l := w.loading
+	delete(w.unread, key)
+	delete(l.problems, key)
+	switch key.Kind {
+	case RecordEntity:
+		delete(l.newer, key.ID)
+		if id, err := parseID(key.ID); err == nil {
+			if c := w.entities[id]; c != nil {
+				delete(l.refs, c)
+				delete(l.unknown, c)
+				delete(w.entities, id)
+			}
+		}
+	case RecordAttribute:
+		number, name, _ := strings.Cut(key.ID, "/")
+		if id, err := parseID(number); err == nil {
+			delete(l.attrs[id], name)
+		}
+	case RecordSession:
+		var id session.ID
+		if copy(id[:], key.ID) == len(key.ID) {
+			delete(w.stored, id)
+		}
+	case RecordTimer:
+		if id, err := parseID(key.ID); err == nil {
+			if t := l.timers[TimerID(id)]; t != nil {
+				heap.Remove(&w.timers, t.at)
+				delete(l.timers, t.id)
+			}
+		}
+	case RecordSetting:
+		delete(w.settings, key.ID)
 	}
 }
+
+// oddRecord notes what is amiss with a record.
+func (w *World) oddRecord(key RecordKey, err error) {
+	l := w.loading
+	if len(l.problems) >= maxProblems {
+		return
+	}
+	if _, ok := l.problems[key]; !ok {
+		l.order = append(l.order, key)
+	}
+	l.problems[key] = err
+}
+
+// maxProblems bounds what a Report has.
+const maxProblems = 1000
 
 func parseID(s string) (ID, error) {
 	n, err := strconv.ParseUint(s, 10, 63)
@@ -93,7 +165,7 @@ func (w *World) loadEntity(key string, data []byte) error {
 	}
 	w.lastID = max(w.lastID, id) // whatever is wrong with it: its ID is used
 	if len(data) > 0 && data[0] > recordVersion && data[0] <= lastVersion {
-		w.loading.newer++
+		w.loading.newer[key] = true
 	}
 	if len(data) == 0 || data[0] != recordVersion {
 		return fmt.Errorf("%w: it is of another version", ErrBadRecord)
@@ -117,9 +189,7 @@ func (w *World) loadEntity(key string, data []byte) error {
 	}
 	k, known := w.classFor(class, fam)
 	c := w.makeCore(id, fam, k)
-	if c.typeclass = class; !known {
-		w.loading.unknown[class]++
-	}
+	c.typeclass = class
 	c.name, c.aliases, c.sets = f.text("name"), f.texts("aliases"), f.texts("sets")
 	for len(rest) > 0 {
 		var name, encoded []byte
@@ -137,7 +207,7 @@ func (w *World) loadEntity(key string, data []byte) error {
 		l, err := w.compile(text)
 		if err != nil {
 			// Nobody but superusers until somebody mends it: better than everybody.
-			w.problem(fmt.Errorf("%s %s: its locks %q cannot be read, so nobody passes them: %w", id, c.name, text, err))
+			w.oddRecord(RecordKey{RecordEntity, key}, fmt.Errorf("%s %s: its locks %q cannot be read, so nobody passes them: %w", id, c.name, text, err))
 			l = denyAll(w, c)
 		}
 		c.locks, c.lockText = l, text
@@ -161,6 +231,9 @@ func (w *World) loadEntity(key string, data []byte) error {
 	}
 	w.entities[id] = c
 	w.loading.refs[c] = f
+	if !known {
+		w.loading.unknown[c] = true
+	}
 	return nil
 }
 
@@ -247,50 +320,66 @@ func (w *World) FinishLoad() (Report, error) {
 	if l == nil {
 		return Report{}, nil
 	}
-	if l.newer > 0 {
+	var r Report
+	for _, key := range l.order {
+		if err := l.problems[key]; err != nil {
+			r.Problems = append(r.Problems, err)
+			delete(l.problems, key) // it may be twice in the order
+		}
+	}
+	w.report = &r
+	defer func() { w.report = nil }()
+	if n := len(l.newer); n > 0 {
 		// To go on would be to lose what refers to them.
-		return Report{Problems: l.problems}, fmt.Errorf("%w: %d of its entities cannot be read", ErrNewer, l.newer)
+		return r, fmt.Errorf("%w: %d of its entities cannot be read", ErrNewer, n)
 	}
-	for _, name := range sortedKeys(l.unknown) {
+	unknown := make(map[string]int)
+	for c := range l.unknown {
+		unknown[c.typeclass]++
+	}
+	for _, name := range sortedKeys(unknown) {
 		w.problem(fmt.Errorf("%w: %q: its entities, %d of them, are of their base class until a build has it, and keep all they have",
-			ErrNoTypeclass, name, l.unknown[name]))
+			ErrNoTypeclass, name, unknown[name]))
 	}
-	ids := slices.Sorted(maps.Keys(w.entities))
-	for _, id := range ids {
-		c := w.entities[id]
-		f := l.refs[c]
-		for _, name := range sortedKeys(l.attrs[id]) {
-			if err := c.loadAttr(name, l.attrs[id][name]); err != nil {
-				w.problem(fmt.Errorf("%s: %w", id, err))
-				continue
+	all := slices.SortedFunc(maps.Values(w.entities), byID)
+	for _, c := range all {
+		if large := l.attrs[c.id]; len(large) > 0 {
+			for _, name := range sortedKeys(large) {
+				if err := c.loadAttr(name, large[name]); err != nil {
+					w.problem(fmt.Errorf("%s: %w", c.id, err))
+					continue
+				}
+				if c.large == nil {
+					c.large = make(map[string]bool)
+				}
+				c.large[name] = true
 			}
-			if c.large == nil {
-				c.large = make(map[string]bool)
-			}
-			c.large[name] = true
+			delete(l.attrs, c.id)
 		}
-		delete(l.attrs, id)
 		for _, t := range c.tags {
-			w.index(t, c)
+			w.tagged[t] = append(w.tagged[t], c) // in the order of IDs
 		}
-		key := strings.ToLower(c.name)
 		switch c.family {
 		case famAccount:
-			w.accounts[key] = c
+			w.accounts[strings.ToLower(c.name)] = c
 		case famCharacter:
-			w.characters[key] = c
+			w.characters[strings.ToLower(c.name)] = c
 		}
-		w.tie(c, f)
+		w.tie(c, l.refs[c])
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.attrs)) {
-		w.problem(fmt.Errorf("%d attributes of %s, which is not there, are left as they are", len(l.attrs[id]), id))
+		if n := len(l.attrs[id]); n > 0 {
+			w.problem(fmt.Errorf("%d attributes of %s, which is not there, are left as they are", n, id))
+		}
 	}
-	for _, id := range ids {
-		w.unring(w.entities[id])
-		w.checkFields(w.entities[id])
+	for _, c := range all {
+		w.unring(c)
+		w.checkFields(c)
 	}
-	for _, id := range ids {
-		c := w.entities[id]
+	for _, c := range all {
+		if len(c.contents) == 0 {
+			continue
+		}
 		slices.SortStableFunc(c.contents, func(a, b *core) int { return cmp.Compare(a.arrived, b.arrived) })
 		for _, o := range c.contents {
 			if o.offering() {
@@ -300,7 +389,15 @@ func (w *World) FinishLoad() (Report, error) {
 	}
 	w.finishTimers()
 	w.loading = nil
-	return Report{Entities: len(w.entities), Problems: l.problems}, nil
+	r.Entities = len(w.entities)
+	return r, nil
+}
+
+// problem notes what is amiss while the load is finished.
+func (w *World) problem(err error) {
+	if r := w.report; len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, err)
+	}
 }
 
 // checkFields reports the attributes that are not of the type of their field.

@@ -230,6 +230,7 @@ func (w *World) loadTimer(key string, data []byte) error {
 	}
 	t.due = t.start.Add(t.interval)
 	w.addToHeap(t)
+	w.loading.timers[t.id] = t
 	return nil
 }
 

@@ -96,6 +96,7 @@ type World struct {
 	dirtySets    []string // names of settings
 	storedHighID ID
 	loading      *loader
+	report       *Report // while a load is finished
 }
 
 // New returns an empty World.

@@ -44,6 +44,15 @@ func testGame() launch.Game {
 			return nil
 		},
 	}}
+	if os.Getenv("MYGAME_FALLS") != "" {
+		game.AtServerStart = func(*world.World, server.Mode) error {
+			time.AfterFunc(500*time.Millisecond, func() {
+				fmt.Fprintln(os.Stderr, "error: the roof fell in")
+				os.Exit(9)
+			})
+			return nil
+		}
+	}
 	switch os.Getenv("MYGAME_PLUGIN") {
 	case "dry": // fails once there is a file of that name
 		game.Plugins = append(game.Plugins, portal.Plugin{Name: "lighthouse", Start: func(*portal.Portal) error {

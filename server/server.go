@@ -355,6 +355,7 @@ func (s *Server) load(ctx context.Context) (w *world.World, at uint64, err error
 	if err != nil {
 		return nil, 0, fmt.Errorf("server: load world: %w", err)
 	}
+	w.PrepareLoad()
 	s.log.Info("world loaded", "rows", rows, "commit", at, "took", time.Since(start))
 	return w, at, nil
 }

@@ -161,3 +161,38 @@ func BenchmarkLoad100000(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// BenchmarkFinishLoad100000 is what a reload waits for: the world is loaded by
+// then, and a few entities have changed since.
+func BenchmarkFinishLoad100000(b *testing.B) {
+	w := seeded(b, 0)
+	st := rows{}
+	var r *world.Room
+	for i := range 100000 {
+		if i%50 == 0 {
+			r = w.NewRoom("a room")
+		}
+		o := w.NewObject("a brass lamp", r)
+		ok(b, o.SetAttr("desc", "A lamp of brass, dented and dull, that has seen better days."))
+		ok(b, o.SetAttr("fuel", int64(i)))
+	}
+	st.apply(b, w.TakeChanges())
+	keys := st.keys()
+	w = nil
+	for b.Loop() {
+		b.StopTimer()
+		w := newWorld(b, world.Config{})
+		for _, k := range keys {
+			ok(b, w.LoadRecord(k.Kind, k.ID, st[k]))
+		}
+		w.PrepareLoad()
+		runtime.GC()
+		b.StartTimer()
+		for _, k := range keys[1000:1100] {
+			ok(b, w.LoadRecord(k.Kind, k.ID, st[k]))
+		}
+		if _, err := w.FinishLoad(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

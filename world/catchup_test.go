@@ -36,6 +36,9 @@ func TestCatchUp(t *testing.T) {
 		for _, k := range then.keys() {
 			ok(t, late.LoadRecord(k.Kind, k.ID, then[k]))
 		}
+		if seed%2 == 0 {
+			late.PrepareLoad()
+		}
 		for _, k := range now.keys() {
 			if !bytes.Equal(then[k], now[k]) || then[k] == nil {
 				ok(t, late.LoadRecord(k.Kind, k.ID, now[k]))

@@ -18,13 +18,21 @@ import (
 
 // A loader keeps what refers to entities that may not be loaded yet.
 type loader struct {
-	refs     map[*core]fields
+	refs     map[*core]refs
+	sorted   []*core // of PrepareLoad; what was loaded later is in late
+	late     []*core
 	attrs    map[ID]map[string][]byte // attributes with records of their own
 	timers   map[TimerID]*timer
 	problems map[RecordKey]error // of records that cannot be read, or that have something odd
 	order    []RecordKey         // of problems
 	newer    map[string]bool     // entities in the form of a newer build
 	unknown  map[*core]bool      // of typeclasses that this build has not, or has for another kind
+}
+
+// refs are what an entity refers to.
+type refs struct {
+	in, to, account ID
+	characters      []any // of IDs, as they were read
 }
 
 // entityFields are the fields of an entity's record that this build knows.
@@ -83,7 +91,7 @@ func (w *World) beginLoad() error {
 		return fmt.Errorf("world: load into a world that is in use")
 	}
 	w.loading = &loader{
-		refs: make(map[*core]fields), attrs: make(map[ID]map[string][]byte), timers: make(map[TimerID]*timer),
+		refs: make(map[*core]refs), attrs: make(map[ID]map[string][]byte), timers: make(map[TimerID]*timer),
 		problems: make(map[RecordKey]error), newer: make(map[string]bool), unknown: make(map[*core]bool),
 	}
 	return nil
@@ -230,7 +238,11 @@ func (w *World) loadEntity(key string, data []byte) error {
 		}
 	}
 	w.entities[id] = c
-	w.loading.refs[c] = f
+	list, _ := f["characters"].([]any)
+	w.loading.refs[c] = refs{f.id("in"), f.id("to"), f.id("account"), list}
+	if w.loading.sorted != nil {
+		w.loading.late = append(w.loading.late, c)
+	}
 	if !known {
 		w.loading.unknown[c] = true
 	}
@@ -313,6 +325,33 @@ type Report struct {
 	Problems []error // what is amiss and was left as it is; at most 1,000
 }
 
+// PrepareLoad does what of FinishLoad can be done before the last records are
+// loaded, so that it takes less time then. It may be left out.
+func (w *World) PrepareLoad() {
+	if l := w.loading; l != nil {
+		l.sorted, l.late = slices.SortedFunc(maps.Values(w.entities), byID), nil
+	}
+}
+
+// all returns what was loaded in the order of its IDs.
+func (l *loader) all(w *World) []*core {
+	if l.sorted == nil {
+		return slices.SortedFunc(maps.Values(w.entities), byID)
+	}
+	slices.SortFunc(l.late, byID)
+	late := slices.DeleteFunc(l.late, func(c *core) bool { return w.entities[c.id] != c })
+	all := make([]*core, 0, len(w.entities))
+	for _, c := range l.sorted {
+		for len(late) > 0 && late[0].id < c.id {
+			all, late = append(all, late[0]), late[1:]
+		}
+		if _, ok := l.refs[c]; ok { // neither replaced nor deleted
+			all = append(all, c)
+		}
+	}
+	return append(all, late...)
+}
+
 // FinishLoad ties together what was loaded. The world can be used afterwards.
 // The error is ErrNewer if a newer build has written entities.
 func (w *World) FinishLoad() (Report, error) {
@@ -341,7 +380,7 @@ func (w *World) FinishLoad() (Report, error) {
 		w.problem(fmt.Errorf("%w: %q: its entities, %d of them, are of their base class until a build has it, and keep all they have",
 			ErrNoTypeclass, name, unknown[name]))
 	}
-	all := slices.SortedFunc(maps.Values(w.entities), byID)
+	all := l.all(w)
 	for _, c := range all {
 		if large := l.attrs[c.id]; len(large) > 0 {
 			for _, name := range sortedKeys(large) {
@@ -436,9 +475,8 @@ func (w *World) unring(c *core) {
 
 // tie resolves c's references. One to an entity that is not there is dropped
 // and reported.
-func (w *World) tie(c *core, f fields) {
-	ref := func(key string) *core {
-		id := f.id(key)
+func (w *World) tie(c *core, r refs) {
+	ref := func(key string, id ID) *core {
 		if id == 0 {
 			return nil
 		}
@@ -448,16 +486,15 @@ func (w *World) tie(c *core, f fields) {
 		}
 		return o
 	}
-	if in := ref("in"); in != nil && in != c && in.family != famAccount {
+	if in := ref("in", r.in); in != nil && in != c && in.family != famAccount {
 		c.location = in
 		in.contents = append(in.contents, c)
 	}
-	c.destination = ref("to")
-	if a := ref("account"); a != nil && a.family == famAccount {
+	c.destination = ref("to", r.to)
+	if a := ref("account", r.account); a != nil && a.family == famAccount {
 		c.account = a
 	}
-	list, _ := f["characters"].([]any)
-	for _, v := range list {
+	for _, v := range r.characters {
 		if n, ok := v.(int64); ok && n > 0 {
 			c.characters = append(c.characters, ID(n))
 		}

@@ -85,9 +85,14 @@ func TestAppend(t *testing.T) {
 func TestEscape(t *testing.T) {
 	for _, tc := range []struct{ name, in, want, seen string }{
 		{"inline functions", "$You() $5 |$", "|$You() |$5 |||$", "$You() $5 |$"},
-		{"sound triggers", "!!SOUND(x)\n\t !!music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND("},
+		{"sound triggers", "!!SOUND(x)\n\t !!music(off)", "SOUND(x)\n\t music(off)", "SOUND(x)\n\t music(off)"},
+		{"triggers inside of a line, which may be broken there", "hm !!SOUND(x) and x!!Music(y)", "hm SOUND(x) and xMusic(y)", "hm SOUND(x) and xMusic(y)"},
+		{"triggers with more marks", "!!!SOUND(!!!!!music(", "SOUND(music(", "SOUND(music("},
+		{"no triggers", "!SOUND( !! SOUND( !!SOUN( !!SOUND !!SOMUSIC( !!", "!SOUND( !! SOUND( !!SOUN( !!SOUND !!SOMUSIC( !!", "!SOUND( !! SOUND( !!SOUN( !!SOUND !!SOMUSIC( !!"},
+		{"half a trigger before one", "!!SO!!SOUND(", "!!SOSOUND(", "!!SOSOUND("},
+		{"a trigger over two lines", "!!\nSOUND(", "!!\nSOUND(", "!!\nSOUND("},
 		{"a trigger with what is dropped in it", "!!SOUND\x00(", "SOUND(", "SOUND("},
-		{"a trigger with what clients may drop", "\u200b!\u0301!sou\u200dnd(", "\u200b\u0301sou\u200dnd(", "\u200b\u0301sou\u200dnd("},
+		{"a trigger with what clients may drop", "\u200b!\u0301!\u200dsou\u200dnd(", "\u200bsou\u200dnd(", "\u200bsou\u200dnd("},
 		{"a trigger behind what is dropped", "\x01!!SOUND(x)", "SOUND(x)", "SOUND(x)"},
 		{"marks in a row", "e" + strings.Repeat("\u0301", 9) + "x", "e" + strings.Repeat("\u0301", 8) + "x", "e" + strings.Repeat("\u0301", 8) + "x"},
 		{"invisible ones", strings.Repeat("\u200d", 99), strings.Repeat("\u200d", 8), strings.Repeat("\u200d", 8)},
@@ -356,6 +361,7 @@ func FuzzEscape(f *testing.F) {
 	for _, s := range []string{
 		"", "|rred|n", "|| |$ $You()", "|lclook|ltLook|le", "|{table head}a|,b|}", "\x1b[31m\u009b\x00", "\u202e|r\u2066\ufeff\ufff9", "\xff|\xfe",
 		"!!SOUND(x)\n !!music(off)\n\u2028!!!SOUND(x)", strings.Repeat("\u0301", 20) + "a\u200d", "a\x01!!SOUND(y)", "\x01!!SOUND(y)",
+		"The tide !!SOUND(x) is out !!!!MUSIC(y)", "--- !!SOUND(x) ---", "!!---SOUND(x)\n!\u200b!\u200b\u200bsound(x", strings.Repeat("\u200b!", 9) + "\u200bmusic(",
 	} {
 		f.Add(s)
 	}
@@ -379,6 +385,18 @@ func FuzzEscape(f *testing.F) {
 				t.Errorf("HTML of %q: %q", text, out)
 			}
 		}
+		// A line begins as a trigger of sounds nowhere, however it is broken.
+		for _, width := range []int{10, 11, 12, 13, 17, 40, 500} {
+			for _, target := range []markup.Target{{Width: width, Wrap: true}, {Format: markup.Reader, Width: width}} {
+				for _, safe := range []string{escaped, markup.EscapeLine(text), markup.KeepColors(text)} {
+					for ln := range strings.Lines(string(markup.Append(nil, safe, target))) {
+						if trigger.MatchString(unseen.ReplaceAllString(ln, "")) {
+							t.Errorf("%q at %d: %q begins as a trigger", text, width, ln)
+						}
+					}
+				}
+			}
+		}
 		if line := markup.EscapeLine(text); strings.ContainsAny(line, "\n\t") || line != strings.TrimSpace(line) {
 			t.Errorf("EscapeLine(%q) = %q", text, line)
 		}
@@ -391,6 +409,11 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+var (
+	trigger = regexp.MustCompile(`(?i)^\s*!!(SOUND|MUSIC)\(`)
+	unseen  = regexp.MustCompile(`[\p{Mn}\p{Me}\p{Cf}]`)
+)
 
 var withoutLinks = regexp.MustCompile(`<a target="_blank" rel="noopener noreferrer nofollow" href="[^"<>]*">|</a>`)
 

@@ -287,6 +287,8 @@ func TestKeepColors(t *testing.T) {
 		{"a\x1b[1m\u202eb", "a[1mb"},
 		{"|r!!SOUND(x)", "|rSOUND(x)|n"},
 		{"!|r!sou|gnd(x)", "|rsou|gnd(x)|n"},
+		{"a !|r!|b!!Mu|gsic(x) !!sound(", "a |bMu|gsic(x) sound(|n"},
+		{"!!|/SOUND(", "!!\nSOUND("},
 		{"||r", "||r"},
 	} {
 		if got := markup.KeepColors(tc.in); got != tc.want {

@@ -222,10 +222,24 @@ func triggers(text string) []cut {
 	return cuts
 }
 
+// couldBeTag reports whether a bar that is a character in the text of a cell may be
+// none in the block: what follows it would end the cell, or makes a tag with what
+// stands behind the cell. Any other bar stays, since it may begin a tag of a game's
+// own.
+func couldBeTag(rest string) bool {
+	switch {
+	case rest == "" || rest == "l":
+		return true
+	case rest[0] == 'l':
+		return strings.IndexByte("cptu", rest[1]) >= 0
+	}
+	return strings.IndexByte(",;}{", rest[0]) >= 0
+}
+
 // Balance returns text with markup in a form that can be the cell of a block: tags
 // that end a cell, a row or a block which is not in text itself are shown, as is
 // what would be the beginning of a link with what follows, and blocks that begin
-// in it end in it.
+// in it end in it. Tags of a game's own stay as they are.
 func Balance(text string) string {
 	i := strings.IndexByte(text, '|')
 	for i >= 0 && i+1 < len(text) && strings.IndexByte(",;}{l", text[i+1]) < 0 {
@@ -249,7 +263,7 @@ func Balance(text string) string {
 		}
 		taken := before[:len(before)-len(s.rest)]
 		b.WriteString(taken)
-		if tok == chars && shown == "|" && strings.HasSuffix(taken, "|") && !strings.HasSuffix(taken, "||") {
+		if tok == chars && shown == "|" && strings.HasSuffix(taken, "|") && !strings.HasSuffix(taken, "||") && couldBeTag(s.rest) {
 			b.WriteByte('|')
 		}
 	}

@@ -143,6 +143,21 @@ func TestHostileCells(t *testing.T) {
 	}
 }
 
+// Tags of a game's own are in cells as elsewhere, however deep.
+func TestOwnTags(t *testing.T) {
+	tags, err := markup.NewTags(map[string]string{"tide": "|b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := ui.Table{Rows: [][]string{{"|tidewater|n", "|,"}}}
+	in := ui.Box{Title: "|tidesign|n", Text: ui.Table{Rows: [][]string{{inner.String(), "x"}}}.String()}
+	got := string(markup.Append(nil, tags.Expand(in.String()), markup.Target{Width: 40}))
+	want := "┌─ sign ───────┐\n│ water  |,  x │\n└──────────────┘"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 type text string

@@ -100,6 +100,10 @@ type acting struct {
 	with          With
 }
 
+// expand returns a name, or a text of With, with the game's own tags as what they
+// stand for: what is done with it knows no others than those of package markup.
+func (a acting) expand(name string) string { return a.w.cfg.Tags.Expand(name) }
+
 // Rand implements inline.Chance.
 func (a acting) Rand() *rand.Rand { return a.w.Rand() }
 
@@ -161,8 +165,9 @@ func who(c *inline.Call, i int) (acting, *core, error) {
 //
 // Each takes the name of another than the actor as its last argument, or as
 // "key=name". You, Your and Obj take article=1 for a name with "a" or "an", and
-// format=upper, lower, capital or title. Pron takes beside the pronoun what it
-// cannot tell by itself: subject, object, adjective, possessive or reflexive, and a
+// format=upper, lower, capital or title; tags of the game's own in a name, or in a
+// text of With, are replaced before. Pron takes beside the pronoun what it cannot
+// tell by itself: subject, object, adjective, possessive or reflexive, and a
 // gender. The gender of an entity is its attribute "gender": male, female, neutral
 // or plural; without it a character is "they" and a thing "it".
 func ActorFuncs() map[string]inline.Func {
@@ -190,7 +195,7 @@ func youFunc(c *inline.Call) (any, error) {
 	if e == a.viewer {
 		return formatted(c, "you")
 	}
-	return formatted(c, withArticle(c, e.name))
+	return formatted(c, withArticle(c, a.expand(e.name)))
 }
 
 func yourFunc(c *inline.Call) (any, error) {
@@ -201,7 +206,7 @@ func yourFunc(c *inline.Call) (any, error) {
 	if e == a.viewer {
 		return formatted(c, "your")
 	}
-	return formatted(c, withArticle(c, e.name)+"'s")
+	return formatted(c, withArticle(c, a.expand(e.name))+"'s")
 }
 
 func objFunc(c *inline.Call) (any, error) {
@@ -214,7 +219,7 @@ func objFunc(c *inline.Call) (any, error) {
 	if e, ok := v.(Entity); ok {
 		name = e.Name()
 	}
-	return formatted(c, withArticle(c, name))
+	return formatted(c, withArticle(c, a.expand(name)))
 }
 
 func withArticle(c *inline.Call, name string) string {

@@ -118,6 +118,51 @@ func TestAct(t *testing.T) {
 	}
 }
 
+// The world knows the tags of the game, in names as in what it does with them.
+func TestOwnTags(t *testing.T) {
+	tags := must[*markup.Tags](t)(markup.NewTags(map[string]string{"Tide": "|#2288aa", "ebb": "|x"}))
+	s := newStage(t, world.Config{Tags: tags})
+	ada := s.player("Ada")
+	s.player("Bob")
+	eel := s.w.NewObject("|Tideeel|n", s.room)
+	ok(t, eel.SetAliases("|ebbold fish|n"))
+	for _, tc := range []struct{ in, want string }{
+		{"{thing} $conj(bite, thing).", "|#2288aaeel|n bites."},
+		{"$Obj(thing) $conj(bite, thing).", "|#2288aaEel|n bites."},
+		{"$You(thing), $your(thing) tail", "|#2288aaEel|n, |#2288aaeel|n's tail"},
+		{"$obj(thing, article=1), $obj(thing, format=upper)", "an |#2288aaeel|n, |#2288aaEEL|n"},
+		{"$Obj(said)", "|#2288aaHo|n ||Tide"},
+	} {
+		s.room.Act(ada, tc.in, world.With{"thing": eel, "said": "|Tideho|n ||Tide"})
+		if got := s.heard()["Bob"]; got != tc.want {
+			t.Errorf("Act(%q) = %q, want %q", tc.in, got, tc.want)
+		}
+	}
+	for _, query := range []string{"eel", "EEL", "ee", "old fish", "fish", "|tideeel|n"} {
+		if got, err := ada.SearchOne(nil, query); got != world.Entity(eel) {
+			t.Errorf("Search(%q) = %v, %v", query, got, err)
+		}
+		if got, err := world.Pick([]world.Entity{ada, eel}, query); got != world.Entity(eel) {
+			t.Errorf("Pick(%q) = %v, %v", query, got, err)
+		}
+	}
+	if got, err := ada.SearchOne(nil, "tide"); err == nil {
+		t.Errorf("a tag finds %v", got)
+	}
+	// An exit is a link to what one types.
+	s.w.NewExit("|Tideferry|n", s.room, s.w.NewRoom("Far"))
+	if got := world.Appearance(ada, s.room); !strings.Contains(got, "|lcferry|lt|w|Tideferry|n|n|le") {
+		t.Errorf("the place: %q", got)
+	}
+	if got := s.w.Plain("|Tideeel|n ||Tide |reef"); got != "eel |Tide eef" {
+		t.Errorf("Plain = %q", got)
+	}
+	name := "eel"
+	if n := testing.AllocsPerRun(100, func() { s.w.Plain(name) }); n != 0 {
+		t.Errorf("Plain of a name without a bar allocates %v times", n)
+	}
+}
+
 // Whatever a player typed shows as it was typed, in a text as in a name.
 func TestActInjection(t *testing.T) {
 	s := newStage(t, world.Config{})

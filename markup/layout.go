@@ -442,10 +442,14 @@ func (l *layouter) aligned(ln line, width int, align byte, full bool) line {
 	return ln
 }
 
-// oneLine returns d as one line of segments.
+// oneLine returns d as one line of segments, with blocks as they are read aloud:
+// what is drawn makes no sense on one line.
 func (l *layouter) oneLine(d doc) line {
+	aloud := layouter{reader: true, room: l.room}
+	lines := aloud.doc(d, maxWidth, false)
+	l.room = aloud.room
 	var out line
-	for _, ln := range l.doc(d, maxWidth, false) {
+	for _, ln := range lines {
 		if ln = ln.trimmed(); len(ln) == 0 {
 			continue
 		}
@@ -461,7 +465,7 @@ func (l *layouter) oneLine(d doc) line {
 
 // plainLine returns d as plain text on one line.
 func plainLine(d doc) string {
-	l := layouter{reader: true, room: maxRoom}
+	l := layouter{room: maxRoom}
 	var b strings.Builder
 	for _, s := range l.oneLine(d) {
 		b.WriteString(s.text)

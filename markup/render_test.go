@@ -202,6 +202,10 @@ func TestBlocks(t *testing.T) {
 			"┌───────────────┐", "│ ┌───────────┐ │", "│ │ ┌───────┐ │ │", "│ │ │ ┌───┐ │ │ │", "│ │ │ │ x │ │ │ │", "│ │ │ └───┘ │ │ │", "│ │ └───────┘ │ │", "│ └───────────┘ │", "└───────────────┘"}},
 		{"five boxes in one another", 80, strings.Repeat("|{box}|,", 4) + "|{box}T|,x|}" + strings.Repeat("|}", 4), []string{
 			"┌─────────────────┐", "│ ┌─────────────┐ │", "│ │ ┌─────────┐ │ │", "│ │ │ ┌─────┐ │ │ │", "│ │ │ │ T x │ │ │ │", "│ │ │ └─────┘ │ │ │", "│ │ └─────────┘ │ │", "│ └─────────────┘ │", "└─────────────────┘"}},
+		{"blocks in columns", 60, "|{columns}a|,|{box}Sign|,Beware!|}|,|{table head}A|,B|;1|,2|}|,|{bar 1/2}HP|}|,|{art}/\\|,hill|}|,|{rule}|}|}", []string{"a             A: 1, B: 2    hill", "Sign Beware!  HP: 1 of 2"}},
+		{"blocks in a title and a label", 40, "|{rule}|{bar 1/2}HP|}|}|{bar 1/2 width=3}|{box}|,MP|}|}|{box}|{box}|,T|}|,x|}", []string{
+			"────────────── HP: 1 of 2 ──────────────", "MP █░░ 1/2", "┌─ T ─┐", "│ x   │", "└─────┘"}},
+		{"blocks in records", 10, "|{table head}A|,B|,C|,D|;|{box}|,one|}|,|{bar 1/2}HP|}|,x|,y|}", []string{"A: one, B:", "HP: 1 of", "2, C: x,", "D: y"}},
 		{"columns", 12, "|{columns}a|,bb|,ccc|,d|,e|}", []string{"a    d", "bb   e", "ccc"}},
 		{"rule", 11, "|{rule}News|}", []string{"── News ───"}},
 		{"art", 10, "|{art}\n /\\\n/  \\\n|,A hill.|}", []string{" /\\", "/  \\"}},

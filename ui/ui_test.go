@@ -143,6 +143,15 @@ func TestHostileCells(t *testing.T) {
 	}
 }
 
+// A table whose columns have no names is one, whether Head is nil or empty.
+func TestTableWithoutHead(t *testing.T) {
+	rows := [][]string{{"a", "b"}, {"c", "d"}}
+	want := ui.Table{Rows: rows}.String()
+	if got := (ui.Table{Head: []string{}, Rows: rows}).String(); got != want {
+		t.Errorf("an empty Head: %q, want %q", got, want)
+	}
+}
+
 // Tags of a game's own are in cells as elsewhere, however deep.
 func TestOwnTags(t *testing.T) {
 	tags, err := markup.NewTags(map[string]string{"tide": "|b"})

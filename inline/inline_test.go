@@ -175,6 +175,8 @@ func TestBase(t *testing.T) {
 		{"an(hour)", "an hour"},
 		{"an(unicorn)", "a unicorn"},
 		{"an(unimportant lark)", "an unimportant lark"},
+		{"an(unidentified lark)", "an unidentified lark"},
+		{"pluralize(|rfox|n, 2)", "|rfoxes|n"},
 	} {
 		in := "$" + tc.in
 		got, err := s.Expand(in, env(), inline.Options{Strict: true})
@@ -277,6 +279,46 @@ func TestNewSet(t *testing.T) {
 	s, err := inline.NewSet(map[string]inline.Func{"b": f, "a": f}, map[string]inline.Func{"a": f})
 	if err != nil || strings.Join(s.Names(), " ") != "a b" {
 		t.Errorf("%v, %v", s, err)
+	}
+}
+
+func TestArticle(t *testing.T) {
+	for want, nouns := range map[string]string{
+		"a": "lark unicorn union uniform unique unit universe unison unisex unicycle unity united university unilateral unanimous useful " +
+			"usual European ewe one once-over utensil |runicorn|n |[rUnit|n UNION hawk",
+		"an": "apple hour honest heir unidentified uninvited unimportant unintended uninhabited unimpressed unimaginable unideal unidiomatic " +
+			"unignored unillustrated unironed unissued unisolated unable unaware uneven unopened unusual |guninvited|n Unidentified umbrella",
+	} {
+		for noun := range strings.FieldsSeq(nouns) {
+			if got := inline.Article(noun); got != want {
+				t.Errorf("Article(%q) = %q, want %q", noun, got, want)
+			}
+		}
+	}
+}
+
+// What is shown of a noun becomes another; the tags around it stay.
+func TestPlural(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"", ""},
+		{"fox", "foxes"},
+		{"|rfox|n", "|rfoxes|n"},
+		{"|rberry|n", "|rberries|n"},
+		{"|rberry|n|H", "|rberries|n|H"},
+		{"|#2288aaeel", "|#2288aaeels"},
+		{"|rday|n", "|rdays|n"},
+		{"be|ry|n", "be|ries|n"},
+		{"berr|y", "berrs|y"}, // the tag of yellow
+		{"red |rfox|n", "red |rfoxes|n"},
+		{"|lclook|ltfox|le", "|lclook|ltfoxes|le"},
+		{"fox||", "fox||s"},
+		{"fox|$", "fox|$s"},
+		{"|r|n", "|r|n"},
+		{strings.Repeat("|n", 1000), strings.Repeat("|n", 1000)},
+	} {
+		if got := inline.Plural(tc.in); got != tc.want {
+			t.Errorf("Plural(%q) = %q, want %q", tc.in, got, tc.want)
+		}
 	}
 }
 

@@ -131,6 +131,7 @@ func TestOwnTags(t *testing.T) {
 		{"$Obj(thing) $conj(bite, thing).", "|#2288aaEel|n bites."},
 		{"$You(thing), $your(thing) tail", "|#2288aaEel|n, |#2288aaeel|n's tail"},
 		{"$obj(thing, article=1), $obj(thing, format=upper)", "an |#2288aaeel|n, |#2288aaEEL|n"},
+		{"$pluralize($obj(thing), 2)", "|#2288aaeels|n"},
 		{"$Obj(said)", "|#2288aaHo|n ||Tide"},
 	} {
 		s.room.Act(ada, tc.in, world.With{"thing": eel, "said": "|Tideho|n ||Tide"})

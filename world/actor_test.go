@@ -118,6 +118,75 @@ func TestAct(t *testing.T) {
 	}
 }
 
+// A function of the game's own learns who acts and who reads.
+func TestActing(t *testing.T) {
+	s := newStage(t, world.Config{Inline: map[string]inline.Func{
+		"told": func(c *inline.Call) (any, error) {
+			a, ok := c.Env.(world.Acting)
+			if !ok {
+				return nil, errors.New("it is for Act")
+			}
+			name := func(e world.Entity) string {
+				if e == nil {
+					return "-"
+				}
+				return e.Name()
+			}
+			whom, _ := a.Named("whom").(world.Entity)
+			return fmt.Sprint(name(a.Actor()), " ", name(a.Viewer()), " ", name(whom), " ", a.Named("n"), " ", a.Named("nothing")), nil
+		},
+	}})
+	ada, bob := s.player("Ada"), s.player("Bob")
+	s.player("Eve")
+	for _, tc := range []struct {
+		name          string
+		actor         world.Entity
+		with          world.With
+		ada, bob, eve string
+	}{
+		{"somebody to somebody", ada, world.With{"whom": bob, "n": 3}, "Ada Ada Bob 3 <nil>", "Ada Bob Bob 3 <nil>", "Ada - Bob 3 <nil>"},
+		{"nobody", nil, nil, "- - - <nil> <nil>", "- - - <nil> <nil>", "- - - <nil> <nil>"},
+	} {
+		s.room.Act(tc.actor, "$told()", tc.with)
+		if got := s.heard(); got["Ada"] != tc.ada || got["Bob"] != tc.bob || got["Eve"] != tc.eve {
+			t.Errorf("%s: %q", tc.name, got)
+		}
+	}
+}
+
+// Lots are drawn once for all who read.
+func TestActChance(t *testing.T) {
+	text := "$You() $conj(roll) $randint(1, 1000000), $randint(1, 1000000), $random(), $choice(a, b, c, d, e, f, g, h) for $you(whom)."
+	s := newStage(t, world.Config{Rand: rand.New(rand.NewPCG(3, 4))})
+	ada, bob := s.player("Ada"), s.player("Bob")
+	s.player("Eve")
+	seen := map[string]bool{}
+	for range 3 {
+		s.room.Act(ada, text, world.With{"whom": bob})
+		got := s.heard()
+		rest, _ := strings.CutPrefix(got["Ada"], "You roll ")
+		rest, _ = strings.CutSuffix(rest, " for Bob.")
+		if want := "Ada rolls " + rest + " for you."; got["Bob"] != want {
+			t.Errorf("Ada reads %q, and Bob %q", got["Ada"], got["Bob"])
+		}
+		if want := "Ada rolls " + rest + " for Bob."; got["Eve"] != want {
+			t.Errorf("Ada reads %q, and Eve %q", got["Ada"], got["Eve"])
+		}
+		lots := strings.Split(rest, ", ")
+		if len(lots) != 4 || lots[0] == lots[1] || seen[rest] {
+			t.Errorf("the lots %q", rest)
+		}
+		seen[rest] = true
+	}
+	// A text without lots draws none.
+	before := rand.New(rand.NewPCG(5, 6))
+	s = newStage(t, world.Config{Rand: rand.New(rand.NewPCG(5, 6))})
+	s.room.Act(s.player("Ada"), "$You() $conj(wait).", nil)
+	if got, want := s.w.Rand().Uint64(), before.Uint64(); got != want {
+		t.Errorf("the world's chance is at %d, want %d", got, want)
+	}
+}
+
 // The world knows the tags of the game, in names as in what it does with them.
 func TestOwnTags(t *testing.T) {
 	tags := must[*markup.Tags](t)(markup.NewTags(map[string]string{"Tide": "|#2288aa", "ebb": "|x"}))

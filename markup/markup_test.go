@@ -2,6 +2,7 @@ package markup_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
@@ -385,18 +386,7 @@ func FuzzEscape(f *testing.F) {
 				t.Errorf("HTML of %q: %q", text, out)
 			}
 		}
-		// A line begins as a trigger of sounds nowhere, however it is broken.
-		for _, width := range []int{10, 11, 12, 13, 17, 40, 500} {
-			for _, target := range []markup.Target{{Width: width, Wrap: true}, {Format: markup.Reader, Width: width}} {
-				for _, safe := range []string{escaped, markup.EscapeLine(text), markup.KeepColors(text)} {
-					for ln := range strings.Lines(string(markup.Append(nil, safe, target))) {
-						if trigger.MatchString(unseen.ReplaceAllString(ln, "")) {
-							t.Errorf("%q at %d: %q begins as a trigger", text, width, ln)
-						}
-					}
-				}
-			}
-		}
+		noTriggers(t, text)
 		if line := markup.EscapeLine(text); strings.ContainsAny(line, "\n\t") || line != strings.TrimSpace(line) {
 			t.Errorf("EscapeLine(%q) = %q", text, line)
 		}
@@ -410,10 +400,54 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
+// noTriggers checks that of what somebody typed no line begins as a trigger of
+// sounds, however it is broken.
+func noTriggers(t *testing.T, text string) {
+	t.Helper()
+	for name, safe := range map[string]string{
+		"Escape": markup.Escape(text), "EscapeLine": markup.EscapeLine(text), "KeepColors": markup.KeepColors(text),
+	} {
+		for _, width := range []int{10, 11, 12, 13, 17, 40, 500} {
+			for _, target := range []markup.Target{{Width: width, Wrap: true}, {Format: markup.Reader, Width: width}} {
+				for ln := range strings.Lines(string(markup.Append(nil, safe, target))) {
+					if trigger.MatchString(unseen.ReplaceAllString(ln, "")) {
+						t.Errorf("%s(%q) at %d: %q begins as a trigger", name, text, width, ln)
+					}
+				}
+			}
+		}
+	}
+}
+
 var (
 	trigger = regexp.MustCompile(`(?i)^\s*!!(SOUND|MUSIC)\(`)
 	unseen  = regexp.MustCompile(`[\p{Mn}\p{Me}\p{Cf}]`)
 )
+
+func TestTriggers(t *testing.T) {
+	parts := []string{"!", "!", "!!", "!!!!", "sound(", "MUSIC(", "SOU", "ND(", "x) ", " ", "-", "---", "====", "\u2500", "\u200b", "\u0301", "\u200d", "\x00", "\u202e",
+		"|r", "|n", "|/", "|-", "|_", "|", "|$", "$", "\n", "\t", "\u2028", "日本", "|{box}", "|,", "|}", "|lcx|lt", "|le", "and so on "}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		var b strings.Builder
+		for range r.IntN(20) {
+			b.WriteString(parts[r.IntN(len(parts))])
+		}
+		text := b.String()
+		noTriggers(t, text)
+		shown := markup.Strip(markup.Escape(text))
+		if again := markup.Strip(markup.Escape(shown)); again != shown {
+			t.Errorf("Escape(%q) shows %q, and that escaped %q", text, shown, again)
+		}
+		kept := markup.KeepColors(text)
+		if got := markup.KeepColors(kept); got != kept {
+			t.Errorf("KeepColors(%q) = %q, and of that %q", text, kept, got)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
 
 var withoutLinks = regexp.MustCompile(`<a target="_blank" rel="noopener noreferrer nofollow" href="[^"<>]*">|</a>`)
 

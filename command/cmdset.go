@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"mudlark.dev/lock"
-	"mudlark.dev/markup"
 	"mudlark.dev/world"
 )
 
@@ -178,10 +177,8 @@ func exitEntry(x *world.Exit) *entry {
 	}
 	e := &entry{cmd: cmd, exit: x}
 	for _, n := range append([]string{cmd.Key}, cmd.Aliases...) {
-		if strings.Contains(n, "|") { // colours of a name are not typed
-			n = markup.Strip(n)
-		}
-		if n = strings.ToLower(strings.TrimSpace(n)); n != "" && !slices.Contains(e.names, n) {
+		n = strings.ToLower(strings.TrimSpace(x.World().Plain(n))) // colours of a name are not typed
+		if n != "" && !slices.Contains(e.names, n) {
 			e.names = append(e.names, n)
 		}
 	}

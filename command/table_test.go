@@ -8,6 +8,7 @@ import (
 
 	"mudlark.dev/command"
 	"mudlark.dev/lock"
+	"mudlark.dev/markup"
 	"mudlark.dev/session"
 	"mudlark.dev/world"
 )
@@ -44,7 +45,11 @@ func newStage(t testing.TB, sets func(st *stage) []*command.CmdSet) *stage {
 	if st.in, err = command.New(command.Config{Sets: compiled, Locks: funcs}); err != nil {
 		t.Fatal(err)
 	}
-	if st.w, err = world.New(world.Config{}); err != nil {
+	tags, err := markup.NewTags(map[string]string{"tide": "|b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.w, err = world.New(world.Config{Tags: tags}); err != nil {
 		t.Fatal(err)
 	}
 	st.room = st.w.NewRoom("Room")
@@ -187,6 +192,14 @@ func TestExits(t *testing.T) {
 	out := st.w.NewExit("North Gate", st.room, other, "n", "gate")
 	st.w.NewExit("back", other, st.room)
 	for _, line := range []string{"north gate", "N", "gate"} {
+		if got := st.run(line); got != "look<>" || st.me.Location() != world.Entity(other) {
+			t.Errorf("%q runs %q and leads to %v", line, got, st.me.Location().Name())
+		}
+		st.run("back")
+	}
+	// Tags in a name are not typed, those of the game neither.
+	st.w.NewExit("|tideFerry|n Landing", st.room, other, "|tidef|n")
+	for _, line := range []string{"ferry landing", "F"} {
 		if got := st.run(line); got != "look<>" || st.me.Location() != world.Entity(other) {
 			t.Errorf("%q runs %q and leads to %v", line, got, st.me.Location().Name())
 		}

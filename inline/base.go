@@ -331,22 +331,37 @@ func pluralize(c *Call) (any, error) {
 	return c.Option("plural", 2, Plural(noun)), nil
 }
 
-// Plural returns the plural of an English noun by the rules that most follow.
+// Plural returns the plural of an English noun by the rules that most follow. Tags
+// around the noun stay around it.
 func Plural(noun string) string {
+	noun, tags := cutTags(noun)
 	lower := strings.ToLower(noun)
 	before := byte(0)
 	if len(lower) > 1 {
 		before = lower[len(lower)-2]
 	}
 	switch {
-	case noun == "":
-		return ""
+	case markup.Strip(noun) == "":
+		return noun + tags
 	case hasSuffix(lower, "s", "x", "z", "ch", "sh"):
-		return noun + "es"
+		return noun + "es" + tags
 	case strings.HasSuffix(lower, "y") && strings.IndexByte("aeiou", before) < 0:
-		return noun[:len(noun)-1] + "ies"
+		return noun[:len(noun)-1] + "ies" + tags
 	}
-	return noun + "s"
+	return noun + "s" + tags
+}
+
+// cutTags cuts the tags off the end of text, as many as somebody writes.
+func cutTags(text string) (rest, tags string) {
+	rest = text
+	for range 8 {
+		i := strings.LastIndexByte(rest, '|')
+		if i < 0 || markup.Strip(rest[i:]) != "" || markup.Strip(rest[:i]) != markup.Strip(rest) {
+			break
+		}
+		rest = rest[:i]
+	}
+	return rest, text[len(rest):]
 }
 
 func hasSuffix(s string, suffixes ...string) bool {
@@ -365,14 +380,15 @@ func an(c *Call) (any, error) { return Article(c.Text(0, "")) + " " + c.Text(0, 
 // commonest beginnings are known.
 func Article(noun string) string {
 	plain := strings.ToLower(strings.TrimSpace(markup.Strip(noun)))
-	for _, x := range []string{"hour", "honest", "honour", "honor", "heir"} {
-		if strings.HasPrefix(plain, x) {
-			return "an"
-		}
-	}
-	for _, x := range []string{"uni", "use", "usu", "eu", "ewe", "one", "once", "uten"} {
-		if strings.HasPrefix(plain, x) && !strings.HasPrefix(plain, "unin") && !strings.HasPrefix(plain, "unim") {
-			return "a"
+	for _, known := range []struct{ article, begins string }{
+		{"an", "hour honest honour honor heir"},
+		{"an", "unide unidio unign unill unima unimb unimm unimp unin unir uniss unisol"}, // "un" before a vowel: not a unit
+		{"a", "uni unanim use usu uten eu ewe one once"},
+	} {
+		for begin := range strings.FieldsSeq(known.begins) {
+			if strings.HasPrefix(plain, begin) {
+				return known.article
+			}
 		}
 	}
 	if plain != "" && strings.IndexByte("aeiou", plain[0]) >= 0 {

@@ -9,9 +9,10 @@
 //   - Commas divide the arguments; spaces around each do not count. An argument
 //     "key = value" has a name. Parentheses in an argument come in pairs.
 //   - Double quotes protect what is between them: commas, parentheses, spaces.
-//   - A backslash makes a "$", "(", ")", ",", "=", "\"" or backslash behind it a
-//     character. So does "$$" for "$". markup.Escape writes "|$", which is text as
-//     well: no call comes from what players typed.
+//   - In a call a backslash makes a "$", "(", ")", ",", "=", "\"" or backslash behind
+//     it a character; outside of calls a "$" alone, and stands for itself before
+//     anything else. "$$" is a "$" too. markup.Escape writes "|$", which is text as
+//     well: no call comes from what players typed, and their backslashes stay.
 //   - Arguments may have calls in them, up to MaxDepth deep. If an argument is one
 //     call and nothing else, its function gets the value of that call as it is, such
 //     as a number or an entity; else it gets text.

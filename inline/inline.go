@@ -141,7 +141,7 @@ type Options struct {
 // Expand returns text with its calls expanded by the functions of s. env is for
 // them.
 func (s *Set) Expand(text string, env any, o Options) (string, error) {
-	if strings.IndexByte(text, '$') < 0 && strings.IndexByte(text, '\\') < 0 {
+	if strings.IndexByte(text, '$') < 0 {
 		return text, nil
 	}
 	t, err := Parse(text, o.Strict)
@@ -222,7 +222,7 @@ func Parse(source string, strict bool) (*Template, error) {
 			f = stack[n-1]
 		}
 		switch {
-		case c == '\\' && i+1 < len(source) && strings.IndexByte(`$(),="\`, source[i+1]) >= 0:
+		case c == '\\' && i+1 < len(source) && strings.IndexByte(escapes(f != nil), source[i+1]) >= 0:
 			put(escaped(source[i+1]))
 			i += 2
 		case c == '|' && i+1 < len(source) && (source[i+1] == '|' || source[i+1] == '$'):
@@ -308,6 +308,15 @@ func Parse(source string, strict bool) (*Template, error) {
 
 // isKey reports whether s, which may be of any length, names an argument.
 func isKey(s string) bool { return len(s) <= 64 && isName.MatchString(strings.TrimSpace(s)) }
+
+// escapes returns what a backslash makes a character. Outside of calls that is the
+// dollar alone: there nothing else has a meaning, and players type backslashes.
+func escapes(inCall bool) string {
+	if inCall {
+		return `$(),="\`
+	}
+	return "$"
+}
 
 // escaped returns a character that a backslash stood before, as markup.
 func escaped(c byte) string {

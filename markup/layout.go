@@ -442,10 +442,14 @@ func (l *layouter) aligned(ln line, width int, align byte, full bool) line {
 	return ln
 }
 
-// oneLine returns d as one line of segments.
+// oneLine returns d as one line of segments, with blocks as they are read aloud:
+// what is drawn makes no sense on one line.
 func (l *layouter) oneLine(d doc) line {
+	aloud := layouter{reader: true, room: l.room}
+	lines := aloud.doc(d, maxWidth, false)
+	l.room = aloud.room
 	var out line
-	for _, ln := range l.doc(d, maxWidth, false) {
+	for _, ln := range lines {
 		if ln = ln.trimmed(); len(ln) == 0 {
 			continue
 		}
@@ -461,7 +465,7 @@ func (l *layouter) oneLine(d doc) line {
 
 // plainLine returns d as plain text on one line.
 func plainLine(d doc) string {
-	l := layouter{reader: true, room: maxRoom}
+	l := layouter{room: maxRoom}
 	var b strings.Builder
 	for _, s := range l.oneLine(d) {
 		b.WriteString(s.text)
@@ -676,9 +680,11 @@ func (l *layouter) records(b *block, width int) []line {
 	return out
 }
 
+const minBox = 5 // cells of a box with one inside
+
 func (l *layouter) box(b *block, width int) []line {
 	title, body := l.oneLine(b.cell(0)), b.cell(1)
-	if l.reader || width < 8 {
+	if l.reader || width < minBox {
 		out := l.doc(body, width, true)
 		switch {
 		case len(title) == 0:
@@ -690,7 +696,16 @@ func (l *layouter) box(b *block, width int) []line {
 	}
 	inner := width - 4
 	if !b.wide && b.width == 0 {
-		inner = min(inner, max(l.natural(body, inner), title.width()+2, 1))
+		need := max(l.natural(body, inner), 1)
+		if len(title) > 0 {
+			need = max(need, title.width()+2)
+		}
+		inner = min(inner, need)
+	}
+	text := l.justified(l.doc(body, inner, true), b, inner)
+	if inner < 4 && len(title) > 0 && title.width() > inner-2 { // in the line above nothing would be left of it
+		text = append(title.wrap(inner, inner), text...)
+		title = nil
 	}
 	title = title.crop(inner-2, "…")
 	top := line{{text: "┌─", style: b.style}}
@@ -703,7 +718,7 @@ func (l *layouter) box(b *block, width int) []line {
 	}
 	top = append(top, l.fill("─", n, b.style)...)
 	out := []line{append(top, segment{text: "─┐", style: b.style})}
-	for _, ln := range l.justified(l.doc(body, inner, true), b, inner) {
+	for _, ln := range text {
 		ln = l.aligned(ln, inner, b.alignOf(0), true)
 		out = append(out, slices.Concat(line{{text: "│ ", style: b.style}}, ln, line{{text: " │", style: b.style}}))
 	}

@@ -2,6 +2,7 @@ package markup_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
@@ -85,9 +86,14 @@ func TestAppend(t *testing.T) {
 func TestEscape(t *testing.T) {
 	for _, tc := range []struct{ name, in, want, seen string }{
 		{"inline functions", "$You() $5 |$", "|$You() |$5 |||$", "$You() $5 |$"},
-		{"sound triggers", "!!SOUND(x)\n\t !!music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND(", "SOUND(x)\n\t music(off) !!SOUND(\n!!!SOUND("},
+		{"sound triggers", "!!SOUND(x)\n\t !!music(off)", "SOUND(x)\n\t music(off)", "SOUND(x)\n\t music(off)"},
+		{"triggers inside of a line, which may be broken there", "hm !!SOUND(x) and x!!Music(y)", "hm SOUND(x) and xMusic(y)", "hm SOUND(x) and xMusic(y)"},
+		{"triggers with more marks", "!!!SOUND(!!!!!music(", "SOUND(music(", "SOUND(music("},
+		{"no triggers", "!SOUND( !! SOUND( !!SOUN( !!SOUND !!SOMUSIC( !!", "!SOUND( !! SOUND( !!SOUN( !!SOUND !!SOMUSIC( !!", "!SOUND( !! SOUND( !!SOUN( !!SOUND !!SOMUSIC( !!"},
+		{"half a trigger before one", "!!SO!!SOUND(", "!!SOSOUND(", "!!SOSOUND("},
+		{"a trigger over two lines", "!!\nSOUND(", "!!\nSOUND(", "!!\nSOUND("},
 		{"a trigger with what is dropped in it", "!!SOUND\x00(", "SOUND(", "SOUND("},
-		{"a trigger with what clients may drop", "\u200b!\u0301!sou\u200dnd(", "\u200b\u0301sou\u200dnd(", "\u200b\u0301sou\u200dnd("},
+		{"a trigger with what clients may drop", "\u200b!\u0301!\u200dsou\u200dnd(", "\u200bsou\u200dnd(", "\u200bsou\u200dnd("},
 		{"a trigger behind what is dropped", "\x01!!SOUND(x)", "SOUND(x)", "SOUND(x)"},
 		{"marks in a row", "e" + strings.Repeat("\u0301", 9) + "x", "e" + strings.Repeat("\u0301", 8) + "x", "e" + strings.Repeat("\u0301", 8) + "x"},
 		{"invisible ones", strings.Repeat("\u200d", 99), strings.Repeat("\u200d", 8), strings.Repeat("\u200d", 8)},
@@ -356,6 +362,7 @@ func FuzzEscape(f *testing.F) {
 	for _, s := range []string{
 		"", "|rred|n", "|| |$ $You()", "|lclook|ltLook|le", "|{table head}a|,b|}", "\x1b[31m\u009b\x00", "\u202e|r\u2066\ufeff\ufff9", "\xff|\xfe",
 		"!!SOUND(x)\n !!music(off)\n\u2028!!!SOUND(x)", strings.Repeat("\u0301", 20) + "a\u200d", "a\x01!!SOUND(y)", "\x01!!SOUND(y)",
+		"The tide !!SOUND(x) is out !!!!MUSIC(y)", "--- !!SOUND(x) ---", "!!---SOUND(x)\n!\u200b!\u200b\u200bsound(x", strings.Repeat("\u200b!", 9) + "\u200bmusic(",
 	} {
 		f.Add(s)
 	}
@@ -379,6 +386,7 @@ func FuzzEscape(f *testing.F) {
 				t.Errorf("HTML of %q: %q", text, out)
 			}
 		}
+		noTriggers(t, text)
 		if line := markup.EscapeLine(text); strings.ContainsAny(line, "\n\t") || line != strings.TrimSpace(line) {
 			t.Errorf("EscapeLine(%q) = %q", text, line)
 		}
@@ -390,6 +398,55 @@ func FuzzEscape(f *testing.F) {
 			t.Errorf("KeepColors(%q) shows %q", text, out)
 		}
 	})
+}
+
+// noTriggers checks that of what somebody typed no line begins as a trigger of
+// sounds, however it is broken.
+func noTriggers(t *testing.T, text string) {
+	t.Helper()
+	for name, safe := range map[string]string{
+		"Escape": markup.Escape(text), "EscapeLine": markup.EscapeLine(text), "KeepColors": markup.KeepColors(text),
+	} {
+		for _, width := range []int{10, 11, 12, 13, 17, 40, 500} {
+			for _, target := range []markup.Target{{Width: width, Wrap: true}, {Format: markup.Reader, Width: width}} {
+				for ln := range strings.Lines(string(markup.Append(nil, safe, target))) {
+					if trigger.MatchString(unseen.ReplaceAllString(ln, "")) {
+						t.Errorf("%s(%q) at %d: %q begins as a trigger", name, text, width, ln)
+					}
+				}
+			}
+		}
+	}
+}
+
+var (
+	trigger = regexp.MustCompile(`(?i)^\s*!!(SOUND|MUSIC)\(`)
+	unseen  = regexp.MustCompile(`[\p{Mn}\p{Me}\p{Cf}]`)
+)
+
+func TestTriggers(t *testing.T) {
+	parts := []string{"!", "!", "!!", "!!!!", "sound(", "MUSIC(", "SOU", "ND(", "x) ", " ", "-", "---", "====", "\u2500", "\u200b", "\u0301", "\u200d", "\x00", "\u202e",
+		"|r", "|n", "|/", "|-", "|_", "|", "|$", "$", "\n", "\t", "\u2028", "日本", "|{box}", "|,", "|}", "|lcx|lt", "|le", "and so on "}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		var b strings.Builder
+		for range r.IntN(20) {
+			b.WriteString(parts[r.IntN(len(parts))])
+		}
+		text := b.String()
+		noTriggers(t, text)
+		shown := markup.Strip(markup.Escape(text))
+		if again := markup.Strip(markup.Escape(shown)); again != shown {
+			t.Errorf("Escape(%q) shows %q, and that escaped %q", text, shown, again)
+		}
+		kept := markup.KeepColors(text)
+		if got := markup.KeepColors(kept); got != kept {
+			t.Errorf("KeepColors(%q) = %q, and of that %q", text, kept, got)
+		}
+		if t.Failed() {
+			return
+		}
+	}
 }
 
 var withoutLinks = regexp.MustCompile(`<a target="_blank" rel="noopener noreferrer nofollow" href="[^"<>]*">|</a>`)

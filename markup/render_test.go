@@ -193,6 +193,19 @@ func TestBlocks(t *testing.T) {
 		{"box wraps", 12, "|{box}|,The tide is out.|}", []string{"┌──────────┐", "│ The tide │", "│ is out.  │", "└──────────┘"}},
 		{"long title", 12, "|{box}A very long title|,x|}", []string{"┌─ A ver… ─┐", "│ x        │", "└──────────┘"}},
 		{"table in a box", 30, "|{box}T|,|{table}a|,b|;c|,d|}|}", []string{"┌─ T ──┐", "│ a  b │", "│ c  d │", "└──────┘"}},
+		{"small box", 10, "|{box}|,x|}", []string{"┌───┐", "│ x │", "└───┘"}},
+		{"box in a cell", 20, "|{table}|{box}|,x|}|,|{box}T|,yy|}|}", []string{"┌───┐  ┌─ T ─┐", "│ x │  │ yy  │", "└───┘  └─────┘"}},
+		{"box in a narrow box", 10, "|{box}|,|{box}|,abc|}|}", []string{"┌────────┐", "│ ┌────┐ │", "│ │ ab │ │", "│ │ c  │ │", "│ └────┘ │", "└────────┘"}},
+		{"box without room", 8, "|{box width=4}T|,abcde|}", []string{"T", "abcd", "e"}},
+		{"box whose title has no room above", 10, "|{box width=6}Title|,abc|}", []string{"┌────┐", "│ Ti │", "│ tl │", "│ e  │", "│ ab │", "│ c  │", "└────┘"}},
+		{"four boxes in one another", 17, strings.Repeat("|{box}|,", 4) + "x" + strings.Repeat("|}", 4), []string{
+			"┌───────────────┐", "│ ┌───────────┐ │", "│ │ ┌───────┐ │ │", "│ │ │ ┌───┐ │ │ │", "│ │ │ │ x │ │ │ │", "│ │ │ └───┘ │ │ │", "│ │ └───────┘ │ │", "│ └───────────┘ │", "└───────────────┘"}},
+		{"five boxes in one another", 80, strings.Repeat("|{box}|,", 4) + "|{box}T|,x|}" + strings.Repeat("|}", 4), []string{
+			"┌─────────────────┐", "│ ┌─────────────┐ │", "│ │ ┌─────────┐ │ │", "│ │ │ ┌─────┐ │ │ │", "│ │ │ │ T x │ │ │ │", "│ │ │ └─────┘ │ │ │", "│ │ └─────────┘ │ │", "│ └─────────────┘ │", "└─────────────────┘"}},
+		{"blocks in columns", 60, "|{columns}a|,|{box}Sign|,Beware!|}|,|{table head}A|,B|;1|,2|}|,|{bar 1/2}HP|}|,|{art}/\\|,hill|}|,|{rule}|}|}", []string{"a             A: 1, B: 2    hill", "Sign Beware!  HP: 1 of 2"}},
+		{"blocks in a title and a label", 40, "|{rule}|{bar 1/2}HP|}|}|{bar 1/2 width=3}|{box}|,MP|}|}|{box}|{box}|,T|}|,x|}", []string{
+			"────────────── HP: 1 of 2 ──────────────", "MP █░░ 1/2", "┌─ T ─┐", "│ x   │", "└─────┘"}},
+		{"blocks in records", 10, "|{table head}A|,B|,C|,D|;|{box}|,one|}|,|{bar 1/2}HP|}|,x|,y|}", []string{"A: one, B:", "HP: 1 of", "2, C: x,", "D: y"}},
 		{"columns", 12, "|{columns}a|,bb|,ccc|,d|,e|}", []string{"a    d", "bb   e", "ccc"}},
 		{"rule", 11, "|{rule}News|}", []string{"── News ───"}},
 		{"art", 10, "|{art}\n /\\\n/  \\\n|,A hill.|}", []string{" /\\", "/  \\"}},

@@ -19,7 +19,9 @@ import (
 //     that annotate (U+FFF9 to U+FFFB) and U+FEFF. U+2028 and U+2029 become a space.
 //   - Of marks and invisible characters in a row, those beyond the eighth are
 //     dropped: they would pile up over other lines.
-//   - A line that begins as a trigger of the MUD Sound Protocol loses the "!!".
+//   - "!!SOUND(" and "!!MUSIC(", at which clients play sounds where a line begins
+//     with it, lose the exclamation marks, wherever they stand: a line that is
+//     broken may begin there.
 //
 // Strip(Escape(text)) is text without what was dropped, and Escape does nothing
 // more to the result.
@@ -141,75 +143,103 @@ func isTurn(r rune) bool {
 // invisible reports whether r takes no room of its own.
 func invisible(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) }
 
-// disarm takes the "!!" from lines that begin with a trigger.
+// disarm takes the exclamation marks from the triggers in text.
 func disarm(text string) string {
-	if !strings.Contains(text, "!") {
+	from := 0
+	var b strings.Builder
+	for _, cut := range triggers(text) {
+		b.WriteString(text[from:cut.from])
+		from = cut.to
+	}
+	if from == 0 {
 		return text
 	}
-	var b strings.Builder
-	for ln := range strings.Lines(text) {
-		marks, found := trigger(ln)
-		if found {
-			b.WriteString(ln[:marks[0]])
-			b.WriteString(ln[marks[0]+1 : marks[1]])
-			ln = ln[marks[1]+1:]
-		}
-		b.WriteString(ln)
-	}
+	b.WriteString(text[from:])
 	return b.String()
 }
 
-// disarm takes the "!!" from a line that begins with a trigger.
+// disarm takes the exclamation marks from the triggers in a line.
 func (l line) disarm() {
 	var b strings.Builder
 	for _, s := range l {
 		b.WriteString(s.text)
 	}
-	marks, found := trigger(b.String())
-	if !found {
-		return
-	}
+	cuts := triggers(b.String())
 	at := 0 // where the segment begins in the line
 	for i, s := range l {
-		for j := 1; j >= 0; j-- {
-			if k := marks[j] - at; k >= 0 && k < len(s.text) {
-				l[i].text = l[i].text[:k] + l[i].text[k+1:]
+		end := at + len(s.text)
+		from := 0
+		var left strings.Builder
+		for len(cuts) > 0 && cuts[0].from < end {
+			left.WriteString(s.text[from:max(cuts[0].from-at, from)])
+			from = min(cuts[0].to-at, len(s.text))
+			if cuts[0].to > end {
+				break // it goes on in the next
 			}
+			cuts = cuts[1:]
 		}
-		at += len(s.text)
+		left.WriteString(s.text[from:])
+		l[i].text = left.String()
+		at = end
 	}
 }
 
-// trigger reports whether a line begins so that a client plays a sound
-// (https://www.zuggsoft.com/zmud/msp.htm), and where its exclamation marks are. A
-// client may not have what takes no room, so nothing of that counts.
-func trigger(line string) (marks [2]int, found bool) {
-	const begin = len("!!SOUND(") // "!!MUSIC(" is as long
-	var seen [begin]byte
-	n := 0
-	for i, r := range line {
+// A cut is a piece that is taken out of a text, in bytes.
+type cut struct{ from, to int }
+
+// triggers returns what is to be cut out of text so that no client plays a sound
+// for it (https://www.zuggsoft.com/zmud/msp.htm): all exclamation marks before
+// "SOUND(" and "MUSIC(", where there are two or more. Triggers count at the
+// beginnings of lines alone, but where these are to be is known only when the
+// text has been laid out for a client. A client may not have what takes no room,
+// so nothing of that counts; what stands on the marks goes with them.
+func triggers(text string) []cut {
+	var cuts []cut
+	var c cut
+	marks := 0 // in a row
+	word := "" // what is still to come behind the marks
+	for i, r := range text {
 		switch {
-		case n == 0 && r != '\n' && unicode.IsSpace(r) || invisible(r):
-			continue
-		case r >= utf8.RuneSelf || r == '\n':
-			return marks, false
-		}
-		if n < len(marks) {
-			marks[n] = i
-		}
-		seen[n] = byte(r)
-		if n++; n == begin {
-			s := string(seen[:])
-			return marks, strings.EqualFold(s, "!!SOUND(") || strings.EqualFold(s, "!!MUSIC(")
+		case marks == 0 && r != '!', r >= utf8.RuneSelf && invisible(r):
+		case r == '!':
+			if marks == 0 || word != "" {
+				c.from, marks, word = i, 0, ""
+			}
+			marks++
+		case marks >= 2 && word == "" && r|0x20 == 's':
+			c.to, word = i, "ound("
+		case marks >= 2 && word == "" && r|0x20 == 'm':
+			c.to, word = i, "usic("
+		case word != "" && (r == rune(word[0]) || r >= 'A' && r <= 'Z' && r|0x20 == rune(word[0])):
+			if word = word[1:]; word == "" {
+				cuts = append(cuts, c)
+				marks = 0
+			}
+		default:
+			marks, word = 0, ""
 		}
 	}
-	return marks, false
+	return cuts
+}
+
+// couldBeTag reports whether a bar that is a character in the text of a cell may be
+// none in the block: what follows it would end the cell, or makes a tag with what
+// stands behind the cell. Any other bar stays, since it may begin a tag of a game's
+// own.
+func couldBeTag(rest string) bool {
+	switch {
+	case rest == "" || rest == "l":
+		return true
+	case rest[0] == 'l':
+		return strings.IndexByte("cptu", rest[1]) >= 0
+	}
+	return strings.IndexByte(",;}{", rest[0]) >= 0
 }
 
 // Balance returns text with markup in a form that can be the cell of a block: tags
 // that end a cell, a row or a block which is not in text itself are shown, as is
 // what would be the beginning of a link with what follows, and blocks that begin
-// in it end in it.
+// in it end in it. Tags of a game's own stay as they are.
 func Balance(text string) string {
 	i := strings.IndexByte(text, '|')
 	for i >= 0 && i+1 < len(text) && strings.IndexByte(",;}{l", text[i+1]) < 0 {
@@ -233,7 +263,7 @@ func Balance(text string) string {
 		}
 		taken := before[:len(before)-len(s.rest)]
 		b.WriteString(taken)
-		if tok == chars && shown == "|" && strings.HasSuffix(taken, "|") && !strings.HasSuffix(taken, "||") {
+		if tok == chars && shown == "|" && strings.HasSuffix(taken, "|") && !strings.HasSuffix(taken, "||") && couldBeTag(s.rest) {
 			b.WriteByte('|')
 		}
 	}

@@ -287,6 +287,8 @@ func TestKeepColors(t *testing.T) {
 		{"a\x1b[1m\u202eb", "a[1mb"},
 		{"|r!!SOUND(x)", "|rSOUND(x)|n"},
 		{"!|r!sou|gnd(x)", "|rsou|gnd(x)|n"},
+		{"a !|r!|b!!Mu|gsic(x) !!sound(", "a |bMu|gsic(x) sound(|n"},
+		{"!!|/SOUND(", "!!\nSOUND("},
 		{"||r", "||r"},
 	} {
 		if got := markup.KeepColors(tc.in); got != tc.want {
@@ -303,6 +305,12 @@ func TestBalance(t *testing.T) {
 		{"|{box}a|,b", "|{box}a|,b|}"},
 		{"ends in |", "ends in ||"},
 		{"ends in ||", "ends in ||"},
+		// A tag of a game's own is a lone bar until it is expanded.
+		{"|tidewater|n", "|tidewater|n"},
+		{"|{table}|tidewater|n|,|lilac|}", "|{table}|tidewater|n|,|lilac|}"},
+		{"|? | x |\n", "|? | x |\n"},
+		{"|lcgo |lugo |lpgo |l", "||lcgo ||lugo ||lpgo ||l"},
+		{"|lt |{what |}", "||lt ||{what ||}"},
 	} {
 		if got := markup.Balance(tc.in); got != tc.want {
 			t.Errorf("Balance(%q) = %q, want %q", tc.in, got, tc.want)

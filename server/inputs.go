@@ -39,7 +39,10 @@ func builtinInputs() []InputFunc {
 			},
 		},
 		{
-			Name: "client_options", Help: "Without arguments: answers with the session's options. Else sets those given: nocolor, screenreader, screenwidth, encoding.",
+			Name: "client_options", Help: fmt.Sprintf("Without arguments: answers with the session's options. Else sets those given: "+
+				"nocolor and screenreader, true or false; wrap, the same or auto; screenwidth, a number from %d to %d or auto; "+
+				"links, one of none, mslp, mxp, osc8 and auto; encoding, a name or auto. An empty text and null are auto, and so is a width of 0.",
+				session.MinWidth, session.MaxWidth),
 			Args: []Kind{String}, Kwargs: map[string]Kind{"get": Any}, MoreKwargs: true,
 			Run: inputClientOptions,
 		},
@@ -123,23 +126,30 @@ func inputClientOptions(in *Input) error {
 			prefs.ScreenReader = truth(v)
 		case "screenwidth":
 			n, ok := v.(int64)
-			if !ok || n < 0 || n > 1000 {
-				return command.Errorf("client_options: screenwidth is a number from 0 (the client's own) to 1000.")
+			if ok = ok && n >= session.MinWidth && n <= session.MaxWidth; !ok && !auto(v) && v != int64(0) {
+				return command.Errorf("client_options: screenwidth is a number from %d to %d, or auto.", session.MinWidth, session.MaxWidth)
 			}
 			prefs.Width = int(n)
 		case "wrap":
-			if prefs.Wrap = "off"; truth(v) {
+			switch {
+			case auto(v):
+				prefs.Wrap = ""
+			case truth(v):
 				prefs.Wrap = "on"
+			default:
+				prefs.Wrap = "off"
 			}
 		case "links":
-			name, _ := v.(string)
-			if _, ok := session.ParseLinks(name); !ok && name != "" {
-				return command.Errorf("client_options: links is none, mslp, mxp or osc8, or nothing for the client's own.")
+			if prefs.Links = ""; !auto(v) {
+				name, _ := v.(string)
+				if _, ok := session.ParseLinks(name); !ok {
+					return command.Errorf("client_options: links is none, mslp, mxp, osc8 or auto.")
+				}
+				prefs.Links = name
 			}
-			prefs.Links = name
 		case "encoding":
-			name, _ := v.(string)
-			if prefs.Encoding = ""; name != "" {
+			if prefs.Encoding = ""; !auto(v) {
+				name, _ := v.(string)
 				cs, err := charset.Lookup(name)
 				if err != nil {
 					return command.Errorf("client_options: there is no encoding %q.", escape(name))
@@ -152,6 +162,12 @@ func inputClientOptions(in *Input) error {
 	}
 	in.Session.SetPrefs(prefs)
 	return nil
+}
+
+// auto reports whether v leaves an option to the client.
+func auto(v any) bool {
+	s, ok := v.(string)
+	return v == nil || ok && (s == "" || strings.EqualFold(s, "auto"))
 }
 
 // truth reads the ways in which clients say yes.

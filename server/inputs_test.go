@@ -45,7 +45,26 @@ func TestInputFuncs(t *testing.T) {
 			{"no such encoding", message.New("client_options").With("encoding", "KOI-9"), `no encoding "KOI-9"`, "", nil},
 			{"an encoding", message.New("client_options").With("encoding", "latin1"), "", "", nil},
 			{"it is set", message.New("client_options"), "", "client_options", map[string]any{"encoding": "ISO-8859-1"}},
-			{"a bad width", message.New("client_options").With("screenwidth", 5000), "from 0", "", nil},
+			{"lines are broken", message.New("client_options").With("wrap", true), "", "", nil},
+			{"they are", message.New("client_options"), "", "client_options", map[string]any{"wrap": true}},
+			{"lines stay whole", message.New("client_options").With("wrap", "off"), "", "", nil},
+			{"they do", message.New("client_options"), "", "client_options", map[string]any{"wrap": false}},
+			{"links", message.New("client_options").With("links", "mxp"), "", "", nil},
+			{"they are set", message.New("client_options"), "", "client_options", map[string]any{"links": "mxp"}},
+			{"too wide", message.New("client_options").With("screenwidth", 501), "from 20 to 500, or auto", "", nil},
+			{"too narrow", message.New("client_options").With("screenwidth", 19), "from 20 to 500, or auto", "", nil},
+			{"no width", message.New("client_options").With("screenwidth", "wide"), "from 20 to 500, or auto", "", nil},
+			{"the widest", message.New("client_options").With("screenwidth", 500), "", "", nil},
+			{"it is that wide", message.New("client_options"), "", "client_options", map[string]any{"screenwidth": int64(500)}},
+			{"back to auto", message.New("client_options").With("screenwidth", 0).With("encoding", "auto").With("links", "auto"), "", "", nil},
+			{"all are the client's", message.New("client_options"), "", "client_options", map[string]any{"screenwidth": int64(80), "encoding": "UTF-8", "links": "none"}},
+			{"auto in another way", message.New("client_options").With("screenwidth", "auto").With("encoding", "").With("links", nil), "", "", nil},
+			{"the narrowest", message.New("client_options").With("screenwidth", 20), "", "", nil},
+			{"wrap is auto", message.New("client_options").With("wrap", "auto"), "", "", nil},
+			{"lines are broken to a width", message.New("client_options"), "", "client_options", map[string]any{"wrap": true, "screenwidth": int64(20)}},
+			{"wrap is off", message.New("client_options").With("wrap", false), "", "", nil},
+			{"wrap is auto again", message.New("client_options").With("wrap", "").With("screenwidth", 60), "", "", nil},
+			{"lines are broken again", message.New("client_options"), "", "client_options", map[string]any{"wrap": true}},
 			{"names", message.New("get_inputfuncs"), "", "get_inputfuncs", map[string]any{"echo": "Answers with a text that tells the arguments."}},
 			{"too many arguments", message.New("get_inputfuncs", 1), "takes 0 arguments, not 1", "", nil},
 			{"value", message.New("get_value", "name"), "", "get_value", map[string]any{"name": "name", "value": "Ada"}},
@@ -80,7 +99,7 @@ func TestInputFuncs(t *testing.T) {
 				t.Errorf("%s: the message is not processed", tt.name)
 			}
 		}
-		if !ada.prefs.NoColor || ada.prefs.Width != 60 {
+		if !ada.prefs.NoColor || ada.prefs.Width != 60 || ada.prefs.Wrap != "" {
 			t.Errorf("the Portal was told of %+v", ada.prefs)
 		}
 		if strings.Contains(g.log.String(), "password") {
@@ -103,6 +122,17 @@ func TestLoginMessage(t *testing.T) {
 		expect(t, "right", gui.read(), "Welcome, |wAda|n", "Anchorage")
 		gui.send(message.New("secret"))
 		expect(t, "logged in", gui.read(), "the secret")
+	})
+}
+
+// Whoever asks for help is told of every option.
+func TestClientOptionsHelp(t *testing.T) {
+	bubble(t, func(t *testing.T, g *game) {
+		ada := g.login("Ada")
+		ada.send(message.New("get_inputfuncs"))
+		ada.read()
+		help, _ := ada.last().Kwargs["client_options"].(string)
+		expect(t, "help", help, "nocolor", "screenreader", "screenwidth", "wrap", "links", "encoding", "auto")
 	})
 }
 

@@ -331,6 +331,7 @@ func (s *Server) newWorld() (*world.World, error) {
 		Timers:           s.cfg.Game.Timers,
 		Typeclasses:      s.cfg.Game.Typeclasses,
 		Inline:           s.cfg.Game.Inline,
+		Tags:             s.texts.tags,
 		MultisessionMode: s.cfg.Game.MultisessionMode,
 		Logger:           s.log,
 	})

@@ -114,6 +114,13 @@ const (
 	DefaultHeight = 24
 )
 
+// The widths that a player can choose, in character cells: texts are laid out for
+// no more.
+const (
+	MinWidth = 20
+	MaxWidth = 500
+)
+
 // Info is what a session's client is and can do. The Portal is its only writer.
 // The zero value is a client that has told nothing.
 type Info struct {
@@ -141,10 +148,10 @@ type Info struct {
 type Prefs struct {
 	NoColor      bool   // no colours, whatever the client can show
 	ScreenReader bool   // as if the client had said so
-	Width        int    // window width in cells, for a client that tells none or a wrong one; 0 means the client's
+	Width        int    // window width in cells, from MinWidth to MaxWidth, for a client that tells none or a wrong one; 0 means the client's
 	Encoding     string // IANA name of the character encoding, for a client that tells none or a wrong one; "" means the client's
 	Links        string // the name of how the client takes links, for a client that tells nothing or something wrong; "" means the client's
-	Wrap         string // whether lines of text are broken to the width: "on", "off", or "" for where the client does not do it
+	Wrap         string // whether lines of text are broken to the width: "on", "off", or "" for where the client has a width and does not do it itself
 }
 
 // Caps is all that the encoding of a text depends on. It is comparable: one
@@ -191,7 +198,12 @@ func CapsOf(i Info, p Prefs) Caps {
 	if p.Width > 0 {
 		c.Width = p.Width
 	}
-	c.Wrap = c.Width > 0 && !c.ScreenReader && (p.Wrap == "on" || p.Wrap == "" && !i.Wraps)
+	switch p.Wrap {
+	case "on":
+		c.Wrap = !c.ScreenReader
+	case "":
+		c.Wrap = !c.ScreenReader && !i.Wraps && c.Width > 0
+	}
 	if c.Width <= 0 {
 		c.Width = DefaultWidth
 	}

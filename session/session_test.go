@@ -42,7 +42,8 @@ func TestCapsOf(t *testing.T) {
 		{"lines stay whole", session.Info{Width: 100, Links: session.LinksMXP}, session.Prefs{Wrap: "off"}, session.Caps{Width: 100, Links: session.LinksMXP}},
 		{"the client breaks lines", session.Info{Width: 100, Wraps: true}, session.Prefs{}, session.Caps{Width: 100}},
 		{"and is not to", session.Info{Width: 100, Wraps: true}, session.Prefs{Wrap: "on"}, session.Caps{Width: 100, Wrap: true}},
-		{"nobody knows how wide", session.Info{}, session.Prefs{Wrap: "on"}, session.Caps{Width: 80}},
+		{"nobody knows how wide", session.Info{}, session.Prefs{Wrap: "on"}, session.Caps{Width: 80, Wrap: true}},
+		{"who hears has no lines, whatever was chosen", session.Info{ScreenReader: true}, session.Prefs{Wrap: "on"}, session.Caps{Width: 80, ScreenReader: true}},
 		{"chosen links win", session.Info{Links: session.LinksMXP}, session.Prefs{Links: "none"}, session.Caps{Width: 80}},
 		{"who hears has neither links nor lines", session.Info{Width: 100, Links: session.LinksOSC8, ScreenReader: true}, session.Prefs{}, session.Caps{Width: 100, ScreenReader: true}},
 	} {

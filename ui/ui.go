@@ -11,7 +11,7 @@ import (
 // A Table has rows and columns. Where there is no room for its columns side by
 // side, and for who hears it, a row is a line "heading: cell, heading: cell".
 type Table struct {
-	Head   []string // names of the columns; nil for none, which makes it hard to hear
+	Head   []string // names of the columns; none if it is empty, which makes it hard to hear
 	Rows   [][]string
 	Align  string // a letter for each column: l, c, r, or j for text with straight edges; l for those beyond it
 	Border bool   // lines around all cells
@@ -32,7 +32,7 @@ func (t *Table) Add(cells ...any) {
 func (t Table) String() string {
 	var b strings.Builder
 	b.WriteString("|{table")
-	if t.Head != nil {
+	if len(t.Head) > 0 {
 		b.WriteString(" head")
 	}
 	if t.Border {
@@ -44,7 +44,7 @@ func (t Table) String() string {
 	writeAlign(&b, t.Align)
 	b.WriteString("}")
 	rows := t.Rows
-	if t.Head != nil {
+	if len(t.Head) > 0 {
 		writeCells(&b, t.Head)
 		b.WriteString("|;")
 	}

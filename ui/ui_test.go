@@ -143,6 +143,30 @@ func TestHostileCells(t *testing.T) {
 	}
 }
 
+// A table whose columns have no names is one, whether Head is nil or empty.
+func TestTableWithoutHead(t *testing.T) {
+	rows := [][]string{{"a", "b"}, {"c", "d"}}
+	want := ui.Table{Rows: rows}.String()
+	if got := (ui.Table{Head: []string{}, Rows: rows}).String(); got != want {
+		t.Errorf("an empty Head: %q, want %q", got, want)
+	}
+}
+
+// Tags of a game's own are in cells as elsewhere, however deep.
+func TestOwnTags(t *testing.T) {
+	tags, err := markup.NewTags(map[string]string{"tide": "|b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := ui.Table{Rows: [][]string{{"|tidewater|n", "|,"}}}
+	in := ui.Box{Title: "|tidesign|n", Text: ui.Table{Rows: [][]string{{inner.String(), "x"}}}.String()}
+	got := string(markup.Append(nil, tags.Expand(in.String()), markup.Target{Width: 40}))
+	want := "┌─ sign ───────┐\n│ water  |,  x │\n└──────────────┘"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 type text string

@@ -93,7 +93,7 @@ func Appearance(looker, target Entity) string {
 		switch o.family {
 		case famExit:
 			// Who has links goes there by choosing it.
-			exits = append(exits, "|lc"+markup.Escape(markup.Strip(o.name))+"|lt|w"+o.name+"|n|le")
+			exits = append(exits, "|lc"+markup.Escape(o.w.Plain(o.name))+"|lt|w"+o.name+"|n|le")
 		case famCharacter:
 			people = append(people, o.name)
 		default:

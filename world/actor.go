@@ -31,7 +31,8 @@ type With map[string]any
 // gives rope to Bob." for everybody else. {name} is what With has of that name;
 // functions are those of [ActorFuncs], [SearchFuncs], [inline.Base] and the game,
 // and a call that fails stands as it is written. The text is made once for each
-// entity it speaks of and once for all others.
+// entity it speaks of and once for all others; what the functions draw by chance is
+// the same for all.
 func (o *Object) Act(actor Entity, text string, with With, exclude ...Entity) {
 	c, w := o.core, o.w
 	text = named.ReplaceAllStringFunc(text, func(s string) string {
@@ -46,13 +47,14 @@ func (o *Object) Act(actor Entity, text string, with With, exclude ...Entity) {
 		return // not without strict
 	}
 	set := w.actorFuncs()
-	act := acting{w: w, with: with}
+	act := acting{w: w, with: with, lots: &lots{}}
 	if actor != nil {
 		act.actor = actor.base()
 	}
 	render := func(viewer *core) string {
-		act.viewer = viewer
-		out, _ := tmpl.Render(set, act, inline.Options{})
+		env := act // with chance of its own
+		env.viewer = viewer
+		out, _ := tmpl.Render(set, &env, inline.Options{})
 		return out
 	}
 	var others []*Session
@@ -93,18 +95,71 @@ func (w *World) actorFuncs() *inline.Set {
 	return w.inline
 }
 
-// acting is the Env of inline functions in Act.
+// Acting is what the Env of an inline function is where it is called in
+// [Object.Act]: it tells who acts and who is to read.
+type Acting interface {
+	Actor() Entity         // nil if nobody acts
+	Viewer() Entity        // nil for everybody whom the text does not speak of
+	Named(name string) any // what With has of that name, nil if nothing
+}
+
+var (
+	_ Acting        = (*acting)(nil)
+	_ Searcher      = (*acting)(nil)
+	_ inline.Chance = (*acting)(nil)
+)
+
+// acting is the Env of inline functions in Act, for one rendering.
 type acting struct {
 	w             *World
 	actor, viewer *core // each may be nil
 	with          With
+	lots          *lots
+	rand          *rand.Rand // nil until it is needed
+}
+
+// lots is the chance of one Act. Each rendering begins with the same seed, so the
+// same calls draw the same for all readers.
+type lots struct {
+	drawn bool
+	seed  [2]uint64
+}
+
+// Actor implements Acting.
+func (a *acting) Actor() Entity { return a.actor.entity() }
+
+// Viewer implements Acting.
+func (a *acting) Viewer() Entity { return a.viewer.entity() }
+
+// Named implements Acting.
+func (a *acting) Named(name string) any { return a.with[name] }
+
+// entity returns c as its typeclass, nil if c is nil.
+func (c *core) entity() Entity {
+	if c == nil {
+		return nil
+	}
+	return c.self
 }
 
 // Rand implements inline.Chance.
-func (a acting) Rand() *rand.Rand { return a.w.Rand() }
+func (a *acting) Rand() *rand.Rand {
+	if !a.lots.drawn {
+		r := a.w.Rand()
+		*a.lots = lots{true, [2]uint64{r.Uint64(), r.Uint64()}}
+	}
+	if a.rand == nil {
+		a.rand = rand.New(rand.NewPCG(a.lots.seed[0], a.lots.seed[1]))
+	}
+	return a.rand
+}
+
+// expand returns a name, or a text of With, with the game's own tags as what they
+// stand for: what is done with it knows no others than those of package markup.
+func (a *acting) expand(name string) string { return a.w.cfg.Tags.Expand(name) }
 
 // Search implements Searcher: from where the actor is, by what the actor may see.
-func (a acting) Search(query string) ([]Entity, error) {
+func (a *acting) Search(query string) ([]Entity, error) {
 	if a.actor == nil {
 		return nil, errors.New("nobody looks for it")
 	}
@@ -117,7 +172,7 @@ func (a acting) Search(query string) ([]Entity, error) {
 }
 
 // mentions reports whether a text for c may be another than for everybody.
-func (a acting) mentions(c *core) bool {
+func (a *acting) mentions(c *core) bool {
 	if a.actor == c {
 		return true
 	}
@@ -130,8 +185,8 @@ func (a acting) mentions(c *core) bool {
 }
 
 // who returns the entity that argument i names, or the actor if there is none.
-func who(c *inline.Call, i int) (acting, *core, error) {
-	a, ok := c.Env.(acting)
+func who(c *inline.Call, i int) (*acting, *core, error) {
+	a, ok := c.Env.(*acting)
 	if !ok {
 		return a, nil, errors.New("it is for what somebody does: see Object.Act")
 	}
@@ -161,8 +216,9 @@ func who(c *inline.Call, i int) (acting, *core, error) {
 //
 // Each takes the name of another than the actor as its last argument, or as
 // "key=name". You, Your and Obj take article=1 for a name with "a" or "an", and
-// format=upper, lower, capital or title. Pron takes beside the pronoun what it
-// cannot tell by itself: subject, object, adjective, possessive or reflexive, and a
+// format=upper, lower, capital or title; tags of the game's own in a name, or in a
+// text of With, are replaced before. Pron takes beside the pronoun what it cannot
+// tell by itself: subject, object, adjective, possessive or reflexive, and a
 // gender. The gender of an entity is its attribute "gender": male, female, neutral
 // or plural; without it a character is "they" and a thing "it".
 func ActorFuncs() map[string]inline.Func {
@@ -190,7 +246,7 @@ func youFunc(c *inline.Call) (any, error) {
 	if e == a.viewer {
 		return formatted(c, "you")
 	}
-	return formatted(c, withArticle(c, e.name))
+	return formatted(c, withArticle(c, a.expand(e.name)))
 }
 
 func yourFunc(c *inline.Call) (any, error) {
@@ -201,20 +257,20 @@ func yourFunc(c *inline.Call) (any, error) {
 	if e == a.viewer {
 		return formatted(c, "your")
 	}
-	return formatted(c, withArticle(c, e.name)+"'s")
+	return formatted(c, withArticle(c, a.expand(e.name))+"'s")
 }
 
 func objFunc(c *inline.Call) (any, error) {
-	a, ok := c.Env.(acting)
-	v, has := a.with[c.Option("key", 0, "")]
-	if !ok || !has || v == nil {
-		return nil, fmt.Errorf("nothing is named %q", c.Option("key", 0, ""))
+	key := c.Option("key", 0, "")
+	a, ok := c.Env.(*acting)
+	if !ok || a.with[key] == nil {
+		return nil, fmt.Errorf("nothing is named %q", key)
 	}
-	name := fmt.Sprint(v)
-	if e, ok := v.(Entity); ok {
+	name := fmt.Sprint(a.with[key])
+	if e, ok := a.with[key].(Entity); ok {
 		name = e.Name()
 	}
-	return formatted(c, withArticle(c, name))
+	return formatted(c, withArticle(c, a.expand(name)))
 }
 
 func withArticle(c *inline.Call, name string) string {
@@ -336,7 +392,7 @@ var (
 )
 
 func pronFunc(c *inline.Call) (any, error) {
-	a, ok := c.Env.(acting)
+	a, ok := c.Env.(*acting)
 	if !ok {
 		return nil, errors.New("it is for what somebody does: see Object.Act")
 	}

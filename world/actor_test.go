@@ -118,6 +118,121 @@ func TestAct(t *testing.T) {
 	}
 }
 
+// A function of the game's own learns who acts and who reads.
+func TestActing(t *testing.T) {
+	s := newStage(t, world.Config{Inline: map[string]inline.Func{
+		"told": func(c *inline.Call) (any, error) {
+			a, ok := c.Env.(world.Acting)
+			if !ok {
+				return nil, errors.New("it is for Act")
+			}
+			name := func(e world.Entity) string {
+				if e == nil {
+					return "-"
+				}
+				return e.Name()
+			}
+			whom, _ := a.Named("whom").(world.Entity)
+			return fmt.Sprint(name(a.Actor()), " ", name(a.Viewer()), " ", name(whom), " ", a.Named("n"), " ", a.Named("nothing")), nil
+		},
+	}})
+	ada, bob := s.player("Ada"), s.player("Bob")
+	s.player("Eve")
+	for _, tc := range []struct {
+		name          string
+		actor         world.Entity
+		with          world.With
+		ada, bob, eve string
+	}{
+		{"somebody to somebody", ada, world.With{"whom": bob, "n": 3}, "Ada Ada Bob 3 <nil>", "Ada Bob Bob 3 <nil>", "Ada - Bob 3 <nil>"},
+		{"nobody", nil, nil, "- - - <nil> <nil>", "- - - <nil> <nil>", "- - - <nil> <nil>"},
+	} {
+		s.room.Act(tc.actor, "$told()", tc.with)
+		if got := s.heard(); got["Ada"] != tc.ada || got["Bob"] != tc.bob || got["Eve"] != tc.eve {
+			t.Errorf("%s: %q", tc.name, got)
+		}
+	}
+}
+
+// Lots are drawn once for all who read.
+func TestActChance(t *testing.T) {
+	text := "$You() $conj(roll) $randint(1, 1000000), $randint(1, 1000000), $random(), $choice(a, b, c, d, e, f, g, h) for $you(whom)."
+	s := newStage(t, world.Config{Rand: rand.New(rand.NewPCG(3, 4))})
+	ada, bob := s.player("Ada"), s.player("Bob")
+	s.player("Eve")
+	seen := map[string]bool{}
+	for range 3 {
+		s.room.Act(ada, text, world.With{"whom": bob})
+		got := s.heard()
+		rest, _ := strings.CutPrefix(got["Ada"], "You roll ")
+		rest, _ = strings.CutSuffix(rest, " for Bob.")
+		if want := "Ada rolls " + rest + " for you."; got["Bob"] != want {
+			t.Errorf("Ada reads %q, and Bob %q", got["Ada"], got["Bob"])
+		}
+		if want := "Ada rolls " + rest + " for Bob."; got["Eve"] != want {
+			t.Errorf("Ada reads %q, and Eve %q", got["Ada"], got["Eve"])
+		}
+		lots := strings.Split(rest, ", ")
+		if len(lots) != 4 || lots[0] == lots[1] || seen[rest] {
+			t.Errorf("the lots %q", rest)
+		}
+		seen[rest] = true
+	}
+	// A text without lots draws none.
+	before := rand.New(rand.NewPCG(5, 6))
+	s = newStage(t, world.Config{Rand: rand.New(rand.NewPCG(5, 6))})
+	s.room.Act(s.player("Ada"), "$You() $conj(wait).", nil)
+	if got, want := s.w.Rand().Uint64(), before.Uint64(); got != want {
+		t.Errorf("the world's chance is at %d, want %d", got, want)
+	}
+}
+
+// The world knows the tags of the game, in names as in what it does with them.
+func TestOwnTags(t *testing.T) {
+	tags := must[*markup.Tags](t)(markup.NewTags(map[string]string{"Tide": "|#2288aa", "ebb": "|x"}))
+	s := newStage(t, world.Config{Tags: tags})
+	ada := s.player("Ada")
+	s.player("Bob")
+	eel := s.w.NewObject("|Tideeel|n", s.room)
+	ok(t, eel.SetAliases("|ebbold fish|n"))
+	for _, tc := range []struct{ in, want string }{
+		{"{thing} $conj(bite, thing).", "|#2288aaeel|n bites."},
+		{"$Obj(thing) $conj(bite, thing).", "|#2288aaEel|n bites."},
+		{"$You(thing), $your(thing) tail", "|#2288aaEel|n, |#2288aaeel|n's tail"},
+		{"$obj(thing, article=1), $obj(thing, format=upper)", "an |#2288aaeel|n, |#2288aaEEL|n"},
+		{"$pluralize($obj(thing), 2)", "|#2288aaeels|n"},
+		{"$Obj(said)", "|#2288aaHo|n ||Tide"},
+	} {
+		s.room.Act(ada, tc.in, world.With{"thing": eel, "said": "|Tideho|n ||Tide"})
+		if got := s.heard()["Bob"]; got != tc.want {
+			t.Errorf("Act(%q) = %q, want %q", tc.in, got, tc.want)
+		}
+	}
+	for _, query := range []string{"eel", "EEL", "ee", "old fish", "fish", "|tideeel|n"} {
+		if got, err := ada.SearchOne(nil, query); got != world.Entity(eel) {
+			t.Errorf("Search(%q) = %v, %v", query, got, err)
+		}
+		if got, err := world.Pick([]world.Entity{ada, eel}, query); got != world.Entity(eel) {
+			t.Errorf("Pick(%q) = %v, %v", query, got, err)
+		}
+	}
+	if got, err := ada.SearchOne(nil, "tide"); err == nil {
+		t.Errorf("a tag finds %v", got)
+	}
+	// An exit is a link to what one types.
+	s.w.NewExit("|Tideferry|n", s.room, s.w.NewRoom("Far"))
+	if got := world.Appearance(ada, s.room); !strings.Contains(got, "|lcferry|lt|w|Tideferry|n|n|le") {
+		t.Errorf("the place: %q", got)
+	}
+	if got := s.w.Plain("|Tideeel|n ||Tide |reef"); got != "eel |Tide eef" {
+		t.Errorf("Plain = %q", got)
+	}
+	name := "eel"
+	if n := testing.AllocsPerRun(100, func() { s.w.Plain(name) }); n != 0 {
+		t.Errorf("Plain of a name without a bar allocates %v times", n)
+	}
+}
+
 // Whatever a player typed shows as it was typed, in a text as in a name.
 func TestActInjection(t *testing.T) {
 	s := newStage(t, world.Config{})

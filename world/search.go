@@ -45,8 +45,8 @@ func (e *SearchError) Error() string {
 // "#12" for whoever has the permission Builder, the name or alias of something
 // carried, in the same place, or the place itself, or the beginning of a word
 // of it. "sword-2" and "2-sword" choose among several. Exact names go before
-// beginnings; the tags of a name do not count. What subject may not see (lock
-// "view") is not found.
+// beginnings; names are compared without their tags, see World.Plain. What subject
+// may not see (lock "view") is not found.
 func (o *Object) Search(subject lock.Subject, query string) ([]Entity, error) {
 	w := o.w
 	query = strings.TrimSpace(query)
@@ -175,16 +175,12 @@ func fit(e Entity, key string) int {
 		if i >= 0 {
 			name = e.Aliases()[i]
 		}
-		name = strings.ToLower(name)
-		if name == key {
+		plain := e.base().w.Plain(name) // colours of a name are not typed
+		lower := strings.ToLower(plain)
+		if lower == key || plain != name && strings.ToLower(name) == key {
 			return 2
 		}
-		if strings.Contains(name, "|") { // colours of a name are not typed
-			if name = markup.Strip(name); name == key {
-				return 2
-			}
-		}
-		if strings.HasPrefix(name, key) || strings.Contains(name, " "+key) {
+		if strings.HasPrefix(lower, key) || strings.Contains(lower, " "+key) {
 			best = 1
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"mudlark.dev/inline"
 	"mudlark.dev/lock"
+	"mudlark.dev/markup"
 	"mudlark.dev/session"
 )
 
@@ -58,6 +59,7 @@ type Config struct {
 	Timers           map[string]TimerFunc   // by name
 	Typeclasses      []Typeclass            // beside the base classes
 	Inline           map[string]inline.Func // inline functions of Object.Act, beside the built-in ones
+	Tags             *markup.Tags           // tags of the game's own, which names may have: see World.Plain; nil means none
 	MultisessionMode int                    // 0 to 3: see Session.Login and Session.Puppet
 	Logger           *slog.Logger           // nil means slog.Default()
 }
@@ -147,6 +149,16 @@ func (w *World) Now() time.Time { return w.cfg.Now() }
 
 // Rand is the world's chance; game code uses no other.
 func (w *World) Rand() *rand.Rand { return w.cfg.Rand }
+
+// Plain returns what is shown of a text that is in the world, such as a name: it is
+// without markup, and without the game's own tags. It costs nothing where there
+// are none.
+func (w *World) Plain(text string) string {
+	if strings.IndexByte(text, '|') < 0 {
+		return text
+	}
+	return markup.Strip(w.cfg.Tags.Expand(text))
+}
 
 // Len returns the number of entities.
 func (w *World) Len() int { return len(w.entities) }

@@ -214,8 +214,8 @@ func option(c *command.Call) error {
 		switch {
 		case value == "auto":
 			n = 0
-		case err != nil || n < 20 || n > 1000:
-			return command.Errorf("A width is a number from 20 to 1000, or auto.")
+		case err != nil || n < session.MinWidth || n > session.MaxWidth:
+			return command.Errorf("A width is a number from %d to %d, or auto.", session.MinWidth, session.MaxWidth)
 		}
 		prefs.Width = n
 	case "wrap":

@@ -13,7 +13,7 @@ import (
 // may use colours.
 func userText(c *command.Call, text string) string {
 	if c.World.Passes(c.Session, "Builder") {
-		return markup.KeepColors(strings.Join(strings.Fields(text), " "))
+		return strings.Join(strings.Fields(markup.KeepColors(text)), " ") // of tags white space comes as well
 	}
 	return markup.EscapeLine(text)
 }

@@ -53,20 +53,20 @@ func builtinValues(game string) []Value {
 			return nil
 		}
 	}
-	name := puppet(func(c *world.Character) any { return c.Name() })
+	name := puppet(func(c *world.Character) any { return plainName(c) })
 	return []Value{
 		{Name: "name", Help: "The name of the character that is played.", Get: name},
 		{Name: "key", Help: "The same as name.", Get: name},
 		{Name: "location", Help: "The name of the place where the character is.", Get: puppet(func(c *world.Character) any {
 			if at := c.Location(); at != nil {
-				return at.Name()
+				return plainName(at)
 			}
 			return nil
 		})},
 		{Name: "servername", Help: "The name of the game.", Get: func(*world.Session) any { return game }},
 		{Name: "account_name", Help: "The name of the account that is logged in.", Get: func(s *world.Session) any {
 			if a := s.Account(); a != nil {
-				return a.Name()
+				return plainName(a)
 			}
 			return nil
 		}},
@@ -78,17 +78,17 @@ func builtinValues(game string) []Value {
 			if at == nil {
 				return nil
 			}
-			return map[string]any{"VNUM": int64(at.ID()), "NAME": at.Name(), "EXITS": exitsOf(at)}
+			return map[string]any{"VNUM": int64(at.ID()), "NAME": plainName(at), "EXITS": exitsOf(at)}
 		})},
 		{Name: "char_name", Package: "char_name", Help: "The name of the character, as clients of GMCP have it: name and fullname.", Get: puppet(func(c *world.Character) any {
-			return map[string]any{"name": c.Name(), "fullname": c.Name()}
+			return map[string]any{"name": plainName(c), "fullname": plainName(c)}
 		})},
 		{Name: "room_info", Package: "room_info", Help: "The place where the character is, as clients of GMCP have it: num, name and exits.", Get: puppet(func(c *world.Character) any {
 			at := c.Location()
 			if at == nil {
 				return nil
 			}
-			return map[string]any{"num": int64(at.ID()), "name": at.Name(), "exits": exitsOf(at)}
+			return map[string]any{"num": int64(at.ID()), "name": plainName(at), "exits": exitsOf(at)}
 		})},
 	}
 }
@@ -100,7 +100,7 @@ func exitsOf(at world.Entity) map[string]any {
 	if room, ok := world.As[*world.Room](at); ok {
 		for _, x := range room.Exits() {
 			if to := x.Destination(); to != nil {
-				exits[x.Name()] = int64(to.ID())
+				exits[plainName(x)] = int64(to.ID())
 			}
 		}
 	}
@@ -591,3 +591,6 @@ func inputCredentials(in *Input) error {
 	}
 	return in.s.commands.Run(in.World, in.Session, "ic "+character, "", in.task)
 }
+
+// plainName returns a name as programs are to get it: without tags.
+func plainName(e world.Entity) string { return e.World().Plain(e.Name()) }

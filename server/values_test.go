@@ -233,3 +233,24 @@ func TestBadValues(t *testing.T) {
 		}
 	}
 }
+
+// Programs get names without tags.
+func TestValuesHaveNoTags(t *testing.T) {
+	bubbleWith(t, func(g *game) {
+		g.cfg.Game.Tags = map[string]string{"tide": "|b"}
+	}, func(t *testing.T, g *game) {
+		ada := g.login("Ada")
+		if err := g.s.Do(t.Context(), func(w *world.World) {
+			if err := w.StartRoom().SetName("The |rRed|n |tideQuay|n"); err != nil {
+				t.Error(err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ada.told()
+		ada.send(message.New("get_value", "location"))
+		if got := fmt.Sprint(ada.told()); !strings.Contains(got, "The Red Quay") {
+			t.Errorf("location is %s", got)
+		}
+	})
+}

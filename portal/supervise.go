@@ -191,6 +191,7 @@ func (v *supervisor) run(ctx context.Context) {
 		w := watch{v: v, proc: proc, asker: asker}
 		if err == nil {
 			w.run(ctx)
+			v.blame(&w)
 		} else {
 			w.cause = fmt.Sprintf("start: %v", err)
 			v.p.log.Error("server cannot be started", "mode", mode.String(), service.ErrAttr(err))
@@ -229,6 +230,7 @@ func (v *supervisor) run(ctx context.Context) {
 		}
 		if w.next != nil {
 			mode, asker, backoff = w.next.mode, w.next, 0
+			v.p.forgetAside()
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mudlark.dev/link"
+	"mudlark.dev/portal"
 )
 
 // What is written into a page is read where the other end of it is, and is
@@ -63,5 +64,46 @@ func TestPageIsShared(t *testing.T) {
 	defer w.Close()
 	if page, err := mapPage(r); err == nil || page != nil {
 		t.Errorf("a pipe was mapped: %v", err)
+	}
+}
+
+// Stacks that somebody else has asked for, by SIGQUIT, are no death of what ran.
+func TestTakePage(t *testing.T) {
+	u := link.Unit{Kind: link.UnitHook, Name: "AtServerStart"}
+	for _, tt := range []struct {
+		name string
+		exit portal.Exit
+		want bool
+	}{
+		{"a crash", portal.Exit{Code: 2, Text: "panic: oops"}, true},
+		{"a hang", portal.Exit{Code: 2, Text: errQuit.Error(), ByUs: true}, true},
+		{"somebody's SIGQUIT", portal.Exit{Code: 2, Text: errQuit.Error()}, false},
+	} {
+		f, err := newPage(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := unix.Mmap(int(f.Fd()), 0, link.PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			t.Fatal(err)
+		}
+		link.PutUnit(page, u)
+		unix.Munmap(page)
+		p := &process{page: f, exit: tt.exit, done: make(chan struct{})}
+		p.takePage()
+		close(p.done)
+		got, ended, ok := p.LastUnit()
+		if ok != tt.want || ok && (ended || got != u) {
+			t.Errorf("%s: LastUnit = %v, %v, %v; want one: %v", tt.name, got, ended, ok, tt.want)
+		}
+		if err := f.Close(); err == nil {
+			t.Errorf("%s: the page is still open", tt.name)
+		}
+	}
+	p := &process{done: make(chan struct{})}
+	p.takePage()
+	close(p.done)
+	if _, _, ok := p.LastUnit(); ok {
+		t.Error("a process without a page has run something")
 	}
 }

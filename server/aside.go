@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
+	"time"
 
 	"mudlark.dev/link"
 	"mudlark.dev/message"
@@ -29,6 +31,7 @@ type aside struct {
 	inside bool      // a unit runs: what it calls is a part of it
 	unit   link.Unit // the one that was entered last
 	ended  link.Unit // the line that has ended last in this turn; zero: none has
+	looked time.Time // when stillHere looked for pings last
 	put    map[link.Unit]*put
 }
 
@@ -109,6 +112,33 @@ func (s *Server) asHook(what string, fn func() error) error {
 		defer s.aside.leave()
 	}
 	return fn()
+}
+
+// stillHere answers the Portal's pings between hooks of the start: all of them
+// together may take longer than the Portal waits for an answer, and none of them
+// hangs for that.
+func (s *Server) stillHere() {
+	const every = 100 * time.Millisecond
+	if now := time.Now(); now.Sub(s.aside.looked) > every {
+		s.aside.looked = now
+	} else {
+		return
+	}
+	var pings []*link.Ping
+	s.mu.Lock()
+	s.inbox = slices.DeleteFunc(s.inbox, func(f link.Frame) bool {
+		p, ok := f.(*link.Ping)
+		if ok {
+			pings = append(pings, p)
+		}
+		return ok
+	})
+	s.mu.Unlock()
+	for _, p := range pings {
+		if err := s.conn.Send(&link.Pong{Seq: p.Seq}); err != nil {
+			s.log.Debug("pong not sent", "err", err) // the loop will see that the link is lost
+		}
+	}
 }
 
 // lineUnit is the unit of a line of seat's log.

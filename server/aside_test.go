@@ -464,3 +464,44 @@ func TestAsideBuild(t *testing.T) {
 		g.p.l.Close()
 	})
 }
+
+// A start that takes long is no hang as long as it goes on: pings are answered
+// between its hooks.
+func TestLongStartAnswersPings(t *testing.T) {
+	slow := false
+	bubbleWith(t, func(g *game) {
+		withPage(g, func(what string) {
+			if slow && what == "AtInit" {
+				time.Sleep(3 * time.Second)
+			}
+		})
+	}, func(t *testing.T, g *game) {
+		ada := g.login("Ada")
+		g.s.Do(t.Context(), func(w *world.World) {
+			for range 9 {
+				if _, err := world.Create[*Buoy](w, world.Spec{Name: "buoy", In: w.StartRoom()}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		g.kill()
+		slow = true
+		begun, before := time.Now(), g.p.pongs
+		ada.typ("look")
+		g.restart()
+		for time.Since(begun) < 25*time.Second {
+			g.p.send(&link.Ping{})
+			time.Sleep(4 * time.Second)
+			synctest.Wait()
+			g.p.mu.Lock()
+			pongs := g.p.pongs
+			g.p.mu.Unlock()
+			if pongs == before {
+				t.Fatalf("no pong came, %v after the start", time.Since(begun))
+			}
+			before = pongs
+		}
+		time.Sleep(10 * time.Second)
+		expect(t, "after the start", ada.read(), "Anchorage")
+	})
+}

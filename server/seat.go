@@ -121,6 +121,7 @@ func (s *Server) hook(what string, fn func() error) {
 	if err := s.protect(what, fn); err != nil {
 		s.log.Debug("hook undone", "hook", what, "err", err)
 	}
+	s.stillHere()
 }
 
 // addSeat opens the session that f announces. stored is the last line that the

@@ -258,18 +258,28 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 	defer lifeline.Close()
 
 	binary := s.binary()
-	cmd := exec.Command(binary, append(s.args, "--mode", mode.String())...)
+	args := append(slices.Clip(s.args), "--mode", mode.String())
+	files := []*os.File{lifeline} // becomes lifelineFD
+	page, err := newPage(s.dir.path("run"))
+	if err != nil {
+		s.log.Warn("what the Server dies of will not be known, and not be put aside", "err", err)
+	} else {
+		args, files = append(args, "--page"), append(files, page) // becomes pageFD
+	}
+
+	cmd := exec.Command(binary, args...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Dir = string(s.dir)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.ExtraFiles = []*os.File{lifeline} // becomes lifelineFD
+	cmd.ExtraFiles = files
 	// A group of its own: Ctrl-C in the terminal is for the Portal alone.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		ours.Close()
+		page.Close() // of nil, too
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	p := &process{cmd: cmd, lifeline: ours, started: time.Now(), log: s.dir.serverLog(), offset: fi.Size(), done: make(chan struct{})}
+	p := &process{cmd: cmd, lifeline: ours, page: page, started: time.Now(), log: s.dir.serverLog(), offset: fi.Size(), done: make(chan struct{})}
 	p.program = openProgram(binary).use()
 	s.mu.Lock()
 	s.procs = append(s.procs, p)
@@ -314,6 +324,7 @@ const lifelineFD = 3
 type process struct {
 	cmd      *exec.Cmd
 	lifeline *os.File
+	page     *os.File // nil: none
 	started  time.Time
 	program  *program // nil if its file could not be opened
 	log      string   // the Server's log, and where its part begins
@@ -321,6 +332,7 @@ type process struct {
 
 	done chan struct{}
 	exit portal.Exit // set before done is closed
+	last lastUnit    // as exit
 	byUs atomic.Bool // it was sent a signal
 }
 
@@ -340,6 +352,7 @@ func (p *process) wait() {
 			p.exit.Signal = ws.Signal().String()
 		}
 	}
+	p.takePage()
 }
 
 // PID implements portal.Process.

@@ -104,6 +104,8 @@ type app struct {
 	// somebody else.
 	replace func(path string, argv, env []string) error
 
+	page []byte // of a Server, where it notes what it runs; nil: none
+
 	dir   string   // --dir
 	dirOK bool     // it was given
 	set   []string // --set
@@ -241,6 +243,7 @@ func (a *app) command() *cobra.Command {
 	srv.Hidden = true
 	srv.Flags().StringVar(&child.mode, "mode", "cold", "why it starts")
 	srv.Flags().BoolVar(&child.lifeline, "lifeline", false, "file descriptor 3 ends with the Portal")
+	srv.Flags().BoolVar(&child.page, "page", false, "file descriptor 4 is where it notes what it runs")
 	srv.Flags().BoolVar(&child.demo, "demo", false, "this is a demo")
 	a.operate(leaf)
 	return root

@@ -35,12 +35,22 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// testGame is a game of one room, with the plugin that MYGAME_PLUGIN asks for.
+// testGame is a game of one room full of traps, with the plugin that
+// MYGAME_PLUGIN asks for.
 func testGame() launch.Game {
 	game := launch.Game{Game: server.Game{
-		Name: "My Game", Version: "1.2", CmdSets: builtin.Sets(),
+		Name: "My Game", Version: "1.2", CmdSets: append(builtin.Sets(), trapSet()),
 		Build: func(w *world.World) error {
-			w.SetStartRoom(w.NewRoom("Nowhere"))
+			room := w.NewRoom("Nowhere")
+			w.SetStartRoom(room)
+			return room.AddCmdSet("traps")
+		},
+		Typeclasses: []world.Typeclass{world.Class[Trap]("trap")},
+		Timers:      map[string]world.TimerFunc{"fuse": burn},
+		AtServerStart: func(*world.World, server.Mode) error {
+			if armed("start") {
+				os.Exit(3)
+			}
 			return nil
 		},
 	}}

@@ -42,6 +42,7 @@ var errQuit = errors.New("ended by SIGQUIT: the stacks of its goroutines are in 
 type childFlags struct {
 	mode     string
 	lifeline bool
+	page     bool
 	demo     bool
 }
 
@@ -60,6 +61,11 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 		ctx, cancel = context.WithCancelCause(ctx)
 		defer cancel(nil)
 		watchLifeline(os.NewFile(lifelineFD, "lifeline"), cancel, log)
+	}
+	if flags.page {
+		if a.page, err = mapPage(os.NewFile(pageFD, "page")); err != nil {
+			log.Warn("what this Server dies of will not be known, and not be put aside", "err", err)
+		}
 	}
 	dir, err := openFolder(a.dir)
 	if err != nil {
@@ -174,6 +180,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 		Slow:             limitOf(conf.Server.Slow),
 		PlainLogin:       conf.Telnet.PlainLogin,
 		Settings:         conf.Own,
+		Page:             a.page,
 		Logger:           log,
 	})
 	if err != nil {

@@ -36,6 +36,12 @@ const serverPeriod = 2 * time.Second
 //	  players, entities, commit
 //	                  as the Server counts them; left out if it did not answer
 //	  services        as above
+//	  aside           what is not run because Servers have died of it; a reload forgets it
+//	    kind          "line", "timer" or "hook"
+//	    unit          its name, for people
+//	    deaths        how many Servers died of it
+//	    cause, at     why the last one died, and when, RFC 3339
+//	    past          it was a line whose player was told, and will not come again
 //	sessions          number, protocol, address, account, puppet, idle_s;
 //	                  account and puppet are empty if there is none
 //	last_reload       left out if there was none
@@ -79,6 +85,16 @@ type serverStatus struct {
 	Entities *int64          `json:"entities,omitempty"`
 	Commit   *int64          `json:"commit,omitempty"`
 	Services []serviceStatus `json:"services"`
+	Aside    []asideStatus   `json:"aside"`
+}
+
+type asideStatus struct {
+	Kind   string    `json:"kind"`
+	Unit   string    `json:"unit"`
+	Deaths int       `json:"deaths"`
+	Cause  string    `json:"cause"`
+	At     time.Time `json:"at"`
+	Past   bool      `json:"past"`
 }
 
 type serviceStatus struct {
@@ -128,11 +144,15 @@ func (g *running) status(ctx context.Context) *status {
 			Cause:         p.Server.Cause,
 			processStatus: processStatus{PID: p.Server.PID, RSSBytes: rss(p.Server.PID)},
 			Services:      []serviceStatus{},
+			Aside:         []asideStatus{},
 		},
 		Sessions: []sessionStatus{},
 	}
 	if started, ok := g.starter.started(p.Server.PID); ok {
 		st.Server.UptimeS = seconds(time.Since(started))
+	}
+	for _, s := range p.Server.Aside {
+		st.Server.Aside = append(st.Server.Aside, asideStatus{Kind: s.Kind, Unit: s.Unit, Deaths: s.Deaths, Cause: s.Cause, At: s.When, Past: s.Past})
 	}
 	for _, s := range p.Services {
 		st.Portal.Services = append(st.Portal.Services, serviceStatus{Name: s.Name, Address: s.Addr, State: s.State, Error: s.Error})
@@ -213,6 +233,7 @@ func (st *status) print(w io.Writer) error {
 		}
 	}
 	printServices(t, st.Server.Services)
+	printAside(t, st.Server.Aside)
 	if r := st.LastReload; r != nil {
 		fmt.Fprintf(t, "Last %s\t%s\ttook %.3fs, paused %.3fs", r.Mode, r.At.Local().Format("2006-01-02 15:04:05"), r.TookS, r.PauseS)
 		if r.Reason != "" {
@@ -250,6 +271,20 @@ func printServices(w io.Writer, list []serviceStatus) {
 			state += ": " + oneLine(s.Error)
 		}
 		fmt.Fprintf(w, "  service %s\t%s\t%s\n", s.Name, dash(s.Address), state)
+	}
+}
+
+// printAside writes what was put aside. Only the head of a cause is: the whole of
+// it is long, and in the log.
+func printAside(w io.Writer, list []asideStatus) {
+	for _, s := range list {
+		cause, _, _ := strings.Cut(s.Cause, "\n")
+		state := "not run until a reload"
+		if s.Past {
+			state = "was not run"
+		}
+		fmt.Fprintf(w, "  put aside\t%s\t%s\n", oneLine(s.Unit), state)
+		fmt.Fprintf(w, "    %d deaths\tlast %s: %s\n", s.Deaths, s.At.Local().Format("2006-01-02 15:04:05"), oneLine(cause))
 	}
 }
 

@@ -338,6 +338,7 @@ func (p *Portal) attach(t link.Transport, hello *link.ServerHello) (*attachment,
 		ended: make(chan struct{}), seats: make(map[link.Index]*Session),
 	}
 	a.conn.Send(&link.PortalHello{Version: link.Version, Portal: p.cfg.Name, Epoch: p.cfg.Epoch, Game: p.cfg.Game})
+	p.sendAsideLocked(a)
 	for _, s := range p.listLocked() {
 		s.mu.Lock()
 		a.mu.Lock()

@@ -385,6 +385,8 @@ func show(f link.Frame) string {
 		return fmt.Sprintf("close %d:%d %s", f.Index, f.N, f.Reason)
 	case *link.Credit:
 		return fmt.Sprintf("credit %d %d", f.Index, f.Bytes)
+	case *link.Aside:
+		return fmt.Sprintf("aside %v", f.Unit)
 	case *link.Drain:
 		return fmt.Sprintf("drain %v %s", f.Mode, f.Reason)
 	case *link.Go:

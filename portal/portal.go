@@ -125,6 +125,7 @@ type Portal struct {
 	notice     string           // what players are told of it; "" before they are
 	awayTimer  *time.Timer
 	server     ServerStatus
+	aside      asides // what Servers have died of; nil: nothing
 	lastReload *ReloadStatus
 }
 

@@ -56,6 +56,10 @@ type ServerStatus struct {
 	PID   int       `json:"pid,omitempty"`   // 0 if the Portal did not start it
 	Since time.Time `json:"since"`           // of the state
 	Cause string    `json:"cause,omitempty"` // why the last Server died or could not start
+
+	// Aside is what is not run because Servers have died of it, until the Server
+	// is replaced: see link/SPEC.md, section 8. It has at most 1,000 elements.
+	Aside []AsideStatus `json:"aside,omitempty"`
 }
 
 // ReloadStatus is a reload or reset that has come to its end.
@@ -76,6 +80,7 @@ func (p *Portal) Status() Status {
 		Sessions: []SessionStatus{},
 		Ignored:  p.ignored.Load(),
 	}
+	st.Server.Aside = p.asideStatusLocked()
 	p.mu.Unlock()
 	st.Plugins, st.Services = p.services.Plugins(), p.services.Status()
 	now := time.Now()

@@ -227,6 +227,9 @@ func (v *supervisor) run(ctx context.Context) {
 		backoff time.Duration
 	)
 	for {
+		if asker != nil {
+			v.p.forgetAside() // the new build may have mended it
+		}
 		v.setState(StateStarting, 0, "")
 		began := time.Now()
 		v.gen++
@@ -242,6 +245,7 @@ func (v *supervisor) run(ctx context.Context) {
 				next.waiting <- verdict{gen: v.gen, mode: mode}
 			}
 			w.run(ctx)
+			v.blame(&w)
 		} else {
 			w.cause = fmt.Sprintf("start: %v", err)
 			v.p.log.Error("server cannot be started", "mode", mode.String(), service.ErrAttr(err))

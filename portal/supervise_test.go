@@ -38,6 +38,8 @@ type process struct {
 	done  chan struct{}
 	dumps int
 	kills int
+	unit  link.Unit // what it was running; the zero unit: nothing
+	ended bool      // the unit had ended
 }
 
 func (s *starter) Build(ctx context.Context) error {
@@ -93,6 +95,12 @@ func (p *process) Exit() portal.Exit {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.exit
+}
+
+func (p *process) LastUnit() (u link.Unit, ended, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unit, p.ended, p.unit != link.Unit{}
 }
 
 func (p *process) Dump() error {

@@ -35,6 +35,7 @@ type portal struct {
 	last  uint64 // the last commit known to be in the store
 	next  link.Index
 
+	asides  []link.Unit // what each Server is told
 	drained bool
 	pongs   int
 	actions []*link.Action
@@ -97,6 +98,9 @@ func (p *portal) attach() {
 	p.release()
 	p.held = nil
 	p.send(&link.PortalHello{Version: link.Version, Portal: "portal", Epoch: 1})
+	for _, u := range p.asides {
+		p.send(&link.Aside{Unit: u})
+	}
 	for i := link.Index(1); i <= p.next; i++ {
 		if c := p.seats[i]; c != nil {
 			p.send(&link.Seat{Index: i, ID: c.id, Number: uint64(i), Info: c.info, Processed: c.done, Question: c.question})

@@ -169,7 +169,15 @@ func lowerKeys(name string, m message.Message) (message.Message, error) {
 
 // runInput runs an inputfunc for a message that comes while a command of the
 // same session waits for an answer. It is a unit of its own and cannot wait.
-func (s *Server) runInput(seat *seat, f *link.Input) {
+func (s *Server) runInput(seat *seat, n uint64, f *link.Input) {
+	u := lineUnit(seat, n, f.Message.Name)
+	if s.isAside(u) {
+		tellAside(seat, f)
+		return
+	}
+	if s.aside.enter(u) {
+		defer s.aside.leaveLine()
+	}
 	err := s.protect(f.Message.Name, func() error { return s.dispatch(seat, nil, f) })
 	var user *command.UserError
 	var fail *failure

@@ -274,6 +274,13 @@ func (s *Server) takePosted() func() {
 // fireTimer runs one stored timer as a unit of its own.
 func (s *Server) fireTimer() {
 	s.turn.worked = true
+	u := s.dueTimer()
+	if s.passTimer(u) {
+		return
+	}
+	if s.aside.enter(u) {
+		defer s.aside.leave()
+	}
 	name, run := s.world.FireNext()
 	if err := s.protect("timer "+name, run); err != nil {
 		s.log.Warn("timer ended with an error", "timer", name, "err", err)
@@ -324,6 +331,7 @@ func (s *Server) endTurn() {
 		s.ended = nil
 	}
 	s.send(effects, lines)
+	s.aside.endTurn()
 	if batch != nil {
 		s.commits.add(batch, s.conn.Sent())
 	}
@@ -366,8 +374,14 @@ func (s *Server) anyTask() *task {
 
 // protect runs fn as a unit that no player's line stands for. If it panics or
 // returns an error that is not a *command.UserError, what it changed and said
-// is undone, and the error is a *failure, which is in the log.
-func (s *Server) protect(what string, fn func() error) (err error) {
+// is undone, and the error is a *failure, which is in the log. If it was put
+// aside it is not run, and the error is ErrAside.
+func (s *Server) protect(what string, fn func() error) error {
+	return s.asHook(what, func() error { return s.guard(what, fn) })
+}
+
+// guard is protect for what runs.
+func (s *Server) guard(what string, fn func() error) (err error) {
 	m := s.world.Mark()
 	start := time.Now()
 	ended := false

@@ -156,7 +156,7 @@ func (s *Server) startWork(e world.Work) func() {
 				if e.Then == nil {
 					return
 				}
-				if err := s.protect("background work", func() error { e.Then(result); return nil }); err != nil {
+				if err := s.protect("background work "+funcName(e.Then), func() error { e.Then(result); return nil }); err != nil {
 					s.log.Debug("background work undone", "err", err)
 				}
 			})

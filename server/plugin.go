@@ -51,7 +51,9 @@ func checkPlugins(plugins []Plugin) error {
 // log and the status.
 func (s *Server) startPlugins() {
 	for _, pl := range s.cfg.Game.ServerPlugins {
-		_ = s.services.Plugin(pl.Name, func() error { return pl.Start(s) })
+		_ = s.services.Plugin(pl.Name, func() error {
+			return s.asHook("start of plugin "+pl.Name, func() error { return pl.Start(s) })
+		})
 	}
 }
 

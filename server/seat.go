@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,7 +64,10 @@ func (s *Server) attach(state store.State, seats []*link.Seat) {
 		s.addSeat(f, state.Lines[f.ID])
 	}
 	for _, id := range s.world.StoredSessions(s.portal) {
-		if err := s.protect("disconnect hooks", func() error { s.world.DropStored(id); return nil }); err != nil {
+		drop := func() error { s.world.DropStored(id); return nil }
+		if err := s.protect(fmt.Sprintf("disconnect hooks of stored session %s", id), drop); errors.Is(err, ErrAside) {
+			s.world.WithoutHooks(func() { s.world.DropStored(id) })
+		} else if err != nil {
 			s.log.Error("session dropped with an error", "session", id, "err", err)
 		}
 	}
@@ -117,6 +121,7 @@ func (s *Server) hook(what string, fn func() error) {
 	if err := s.protect(what, fn); err != nil {
 		s.log.Debug("hook undone", "hook", what, "err", err)
 	}
+	s.stillHere()
 }
 
 // addSeat opens the session that f announces. stored is the last line that the
@@ -265,7 +270,7 @@ func (s *Server) pumpHeld(seat *seat, t *task) (resume *task, dead bool) {
 			// Not an answer and not a command: it belongs to the waiting
 			// line from here on, for better or worse.
 			m := s.world.Mark()
-			s.runInput(seat, f)
+			s.runInput(seat, t.last, f)
 			t.changed = t.changed || s.world.Changed(m)
 			t.settle()
 		}
@@ -286,18 +291,23 @@ func answerText(f *link.Input) (string, bool) {
 
 // runLine handles a line that no command waits for.
 func (s *Server) runLine(seat *seat, l line) {
+	if s.passLine(seat, l) {
+		return
+	}
 	switch f := l.frame.(type) {
 	case *link.Open:
 		s.offerLogin(seat)
-		s.start(seat, l.n, "connect", func(t *task) error {
+		s.start(seat, l.n, lineName(f), func(t *task) error {
 			return s.commands.RunSystem(s.world, seat.session, command.LoginStart, t)
 		})
 	case *link.Update:
-		s.offerLogin(seat)
-		s.watch(seat.session)
+		s.asLine(seat, l.n, lineName(f), func() {
+			s.offerLogin(seat)
+			s.watch(seat.session)
+		})
 		seat.done = l.n
 	case *link.Close:
-		s.closeSeat(seat, f.Reason)
+		s.asLine(seat, l.n, lineName(f), func() { s.closeSeat(seat, f.Reason) })
 		seat.done = l.n
 	case *link.Input:
 		if f.Question != (link.QuestionID{}) {

@@ -88,6 +88,12 @@ type Config struct {
 
 	Settings map[string]string // the settings that the game declares itself; see Server.Setting
 
+	// Page is memory in which the loop notes what it runs, for link.LastUnit,
+	// that somebody can look at when this process is dead. It has link.PageSize
+	// bytes or more and nobody else writes to it; nil: none. It is empty when Run
+	// returns.
+	Page []byte
+
 	PlainLogin       bool          // programs may send passwords in messages without TLS
 	LoginFailures    int           // failed logins per address within 5 minutes before more are refused; 0 means 5, negative no limit
 	AccountCreations int           // accounts created per address within 10 minutes; 0 means 5, negative no limit
@@ -139,6 +145,7 @@ type Server struct {
 	overdue    []*seat     // seats to disconnect at the turn's end: they do not read
 	drain      *link.Drain // set once the Server is to stop
 	fatal      error       // why Run is to fail
+	aside      aside       // what runs, and what is not to be run
 	done       bool        // the loop has ended
 
 	// Between the loop and others.
@@ -209,6 +216,7 @@ func New(cfg Config) (*Server, error) {
 		tasks:     make(map[*task]struct{}),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
+		aside:     aside{page: cfg.Page},
 		ending:    make(chan struct{}),
 		over:      make(chan struct{}),
 	}
@@ -243,7 +251,8 @@ func New(cfg Config) (*Server, error) {
 // be loaded, if the Portal refuses it, or with ErrPortalLost. It is called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.started = time.Now()
-	defer s.services.Stop() // after over: whoever waits in Do learns of it
+	defer link.ClearUnit(s.cfg.Page) // an end in order is no fault of what ran last
+	defer s.services.Stop()          // after over: whoever waits in Do learns of it
 	defer close(s.over)
 	w, at, err := s.load(ctx)
 	if err != nil {
@@ -465,6 +474,8 @@ func (s *Server) handshake(ctx context.Context, state store.State) ([]*link.Seat
 				return nil, fmt.Errorf("%w: the portal speaks version %d of the link, this server %d: build both from one release, then restart the portal", ErrRefused, f.Version, link.Version)
 			}
 			s.portal = f.Portal
+		case *link.Aside:
+			s.aside.takeAside(f.Unit)
 		case *link.Seat:
 			seats = append(seats, f)
 		case *link.Synced:
@@ -516,13 +527,13 @@ func (s *Server) post(fn func()) bool {
 
 // Do runs fn on the Server's loop and waits until what it changed is in the
 // store. It returns ErrStopped if the Server ends first, in which case fn's
-// changes may be lost, or the error of a fn that panicked, whose changes are
-// undone. If ctx ends first, fn may still run later. Game code that runs on the
+// changes may be lost, ErrAside if fn was not run, or the error of a fn that
+// panicked, whose changes are undone. If ctx ends first, fn may still run later. Game code that runs on the
 // loop has the world already and no Server to call Do on.
 func (s *Server) Do(ctx context.Context, fn func(*world.World)) error {
 	done := make(chan error, 1)
 	ok := s.post(func() {
-		err := s.protect("do", func() error { fn(s.world); return nil })
+		err := s.protect("do "+funcName(fn), func() error { fn(s.world); return nil })
 		s.turn.after = append(s.turn.after, func() { done <- err })
 		s.turn.worked = true
 	})

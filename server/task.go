@@ -95,6 +95,7 @@ func (t *task) protect(fn func(*task) error) (err error) {
 // begin marks the point back to which a failure is undone.
 func (t *task) begin() {
 	t.state = running
+	t.s.aside.enter(lineUnit(t.seat, t.first, t.what))
 	t.mark = t.s.world.Mark()
 	t.since = time.Now()
 	t.s.touch(t.seat)
@@ -151,6 +152,7 @@ func (t *task) end() {
 		t.s.world.Undo(t.mark)
 	}
 	t.leave()
+	t.s.aside.leaveLine()
 	t.release()
 	t.settle()
 }
@@ -188,6 +190,7 @@ func (t *task) settle() {
 func (t *task) park(st state) {
 	s := t.s
 	t.leave()
+	s.aside.leave()
 	t.state = st
 	s.tasks[t] = struct{}{}
 	if !t.listed {

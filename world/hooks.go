@@ -297,11 +297,11 @@ const maxHooks = 50
 
 // call calls the hook of type H if c has it.
 func call[H any](c *core, f func(H)) bool {
+	w := c.w
 	h, ok := c.self.(H)
-	if !ok {
+	if !ok || w.hookless {
 		return false
 	}
-	w := c.w
 	if w.depth >= maxHooks {
 		panic(fmt.Sprintf("world: hooks call each other without end, at last one of %s (%s)", c.id, c.typeclass))
 	}
@@ -309,6 +309,16 @@ func call[H any](c *core, f func(H)) bool {
 	defer func() { w.depth-- }()
 	f(h)
 	return true
+}
+
+// WithoutHooks calls f, during which no hook is called: what hooks would replace
+// is done as the world does it by itself. It is for what must be done though its
+// hooks are broken.
+func (w *World) WithoutHooks(f func()) {
+	before := w.hookless
+	w.hookless = true
+	defer func() { w.hookless = before }()
+	f()
 }
 
 // ask is call for a hook that can refuse.

@@ -118,8 +118,13 @@ func (w *World) addToHeap(t *timer) {
 	})
 }
 
-// CancelTimer ends a timer and reports whether there was one.
+// CancelTimer ends a timer and reports whether there was one. One that this
+// build has no handler for, or that PassNext has kept, is a timer, too.
 func (w *World) CancelTimer(id TimerID) bool {
+	if i := slices.IndexFunc(w.kept, func(t *timer) bool { return t.id == id }); i >= 0 {
+		w.unkeep(w.kept[i])
+		return true
+	}
 	for _, t := range w.timers {
 		if t.id == id {
 			w.removeTimer(t)
@@ -132,14 +137,22 @@ func (w *World) CancelTimer(id TimerID) bool {
 func (w *World) cancelTimersOf(id ID) {
 	for _, t := range slices.Clone(w.kept) {
 		if t.entity == id {
-			set(w, &w.kept, slices.DeleteFunc(slices.Clone(w.kept), func(o *timer) bool { return o == t }))
-			w.erase(RecordKey{RecordTimer, recordID(ID(t.id))})
+			w.unkeep(t)
 		}
 	}
 	for _, t := range slices.Clone(w.timers) {
 		if t.entity == id {
 			w.removeTimer(t)
 		}
+	}
+}
+
+// unkeep ends a timer that is only kept.
+func (w *World) unkeep(t *timer) {
+	set(w, &w.kept, slices.DeleteFunc(slices.Clone(w.kept), func(o *timer) bool { return o == t }))
+	set(w, &t.gone, true)
+	if t.isRow {
+		w.erase(RecordKey{RecordTimer, recordID(ID(t.id))})
 	}
 }
 
@@ -183,6 +196,24 @@ func (w *World) FireNext() (name string, run func() error) {
 		}
 		return handler(w, e, t.args)
 	}
+}
+
+// DueTimer names the timer that FireNext takes next, which there must be.
+func (w *World) DueTimer() (id TimerID, name string) {
+	return w.timers[0].id, w.timers[0].name
+}
+
+// PassNext passes over the timer that FireNext would take: one that repeats is
+// set to its next beat, a one-shot is not run in this World any more, but stays
+// in the store for the next. It is called between commands, and is not undone.
+func (w *World) PassNext() {
+	t := w.timers[0]
+	if t.repeat {
+		w.beat(t)
+		return
+	}
+	heap.Remove(&w.timers, t.at)
+	w.kept = append(w.kept, t)
 }
 
 // beat sets a repeating timer to its first beat after now. Nothing is stored:

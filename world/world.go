@@ -79,11 +79,12 @@ type World struct {
 	sessions   map[session.ID]*Session
 	stored     map[session.ID]*storedSession // loaded and not taken up yet
 	timers     timers
-	kept       []*timer             // loaded ones that this build has no handler for
+	kept       []*timer             // those that are not run: this build has no handler, or PassNext was called
 	unread     map[RecordKey][]byte // records that could not be read, kept as they are
 	settings   map[string]setting
 	classes    map[string]*class
 	byType     map[reflect.Type]*class
+	hookless   bool       // no hook is called
 	depth      int        // of hooks that were called out of one another
 	told       []*monitor // that are being called
 

@@ -409,6 +409,51 @@ func TestTimers(t *testing.T) {
 	}
 }
 
+// A timer that is passed over is kept in the store if it fires once, and misses a
+// beat if it repeats.
+func TestPassNext(t *testing.T) {
+	clk := newClock()
+	cfg := world.Config{Timers: testTimers, Now: clk.now}
+	w := newWorld(t, cfg)
+	r := w.NewRoom("R")
+	once := must[world.TimerID](t)(w.After(30*time.Second, r, "tick", nil))
+	beat := must[world.TimerID](t)(w.Every(time.Minute, r, "tick", nil))
+	st := rows{}
+	st.apply(t, w.TakeChanges())
+	start := clk.t
+	clk.t = start.Add(time.Minute)
+	for _, want := range []world.TimerID{once, beat} {
+		if id, name := w.DueTimer(); id != want || name != "tick" {
+			t.Errorf("DueTimer = %v, %q; want %v", id, name, want)
+		}
+		w.PassNext()
+	}
+	if at, _ := w.NextTimer(); at.Sub(start) != 2*time.Minute {
+		t.Errorf("the next timer is due at %v, want the second beat", at.Sub(start))
+	}
+	if c := w.TakeChanges(); !c.Empty() {
+		t.Errorf("passing over changed %+v", c)
+	}
+	w2, _ := st.load(t, cfg, 1, nil)
+	if id, _ := w2.DueTimer(); id != once {
+		t.Errorf("the next world has timer %v due, want %v", id, once)
+	}
+	// It can be cancelled where it is kept.
+	m := w.Mark()
+	if !w.CancelTimer(once) || w.CancelTimer(once) {
+		t.Error("a timer that is kept cannot be cancelled once")
+	}
+	w.Undo(m)
+	if !w.CancelTimer(once) {
+		t.Error("undone, the timer is not there")
+	}
+	st.apply(t, w.TakeChanges())
+	w3, _ := st.load(t, cfg, 1, nil)
+	if id, _ := w3.DueTimer(); id != beat {
+		t.Errorf("timer %v is due, want %v alone", id, beat)
+	}
+}
+
 func TestNames(t *testing.T) {
 	w := seeded(t, 0)
 	must[*world.Account](t)(w.NewAccount("Ada", "h"))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mudlark.dev/config"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/server"
@@ -68,6 +69,10 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 		return err
 	}
 	level.Set(conf.Log.Level)
+	fails, err := failpoint.Read(os.Getenv(failpoint.Env), string(dir), true)
+	if err != nil {
+		return err
+	}
 	if err := dir.create(); err != nil {
 		return err
 	}
@@ -86,11 +91,11 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 	default:
 		return err
 	}
-	return a.serve(ctx, dir, conf, mode, firstPerm(a.game, flags.demo), log)
+	return a.serve(ctx, dir, conf, mode, firstPerm(a.game, flags.demo), fails.Func(), log)
 }
 
 // serve opens the store and plays the game until the Portal says so.
-func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode link.Mode, perm string, log *slog.Logger) (err error) {
+func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode link.Mode, perm string, fail func(string), log *slog.Logger) (err error) {
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: dir.database(), Durability: sqlite.Durability(conf.Store.Durability), Logger: log})
 	if err != nil {
 		return fmt.Errorf("cannot open store: %w", err)
@@ -116,6 +121,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 		PlainLogin:       conf.Telnet.PlainLogin,
 		Settings:         conf.Own,
 		Logger:           log,
+		Failpoint:        fail,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/service"
@@ -184,6 +185,7 @@ func (rd *reader) carryOut(t *turn) {
 			rd.p.act(f, t.a.at(f.Session))
 		}
 	}
+	rd.p.passes(failpoint.Released)
 }
 
 // session returns the session of a frame, or nil if it is gone.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mudlark.dev/command"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/store"
@@ -166,6 +167,7 @@ func (s *Server) takeLine(index link.Index, l line) error {
 	}
 	seat.queue = append(seat.queue, l)
 	s.makeRunnable(seat)
+	s.passes(failpoint.Received)
 	return nil
 }
 
@@ -292,6 +294,7 @@ func (s *Server) runLine(seat *seat, l line) {
 		s.start(seat, l.n, "connect", func(t *task) error {
 			return s.commands.RunSystem(s.world, seat.session, command.LoginStart, t)
 		})
+		s.passes(failpoint.Connected)
 	case *link.Update:
 		s.offerLogin(seat)
 		s.watch(seat.session)
@@ -334,6 +337,7 @@ func (s *Server) closeSeat(seat *seat, reason string) {
 	delete(s.seats, seat.index)
 	delete(s.bySession, seat.session)
 	s.commands.Forget(seat.session)
+	s.passes(failpoint.Disconnected)
 }
 
 // closing reports whether the session has ended or its end is what comes next.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mudlark.dev/command"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/world"
@@ -153,6 +154,7 @@ func (t *task) end() {
 	t.leave()
 	t.release()
 	t.settle()
+	t.s.passes(failpoint.Executed)
 }
 
 // release gives up the seat's queue, to the next command that wants to ask or

@@ -30,7 +30,7 @@ type Report struct {
 	Answered int64 `json:"lines_answered"`
 	Unheard  int64 `json:"lines_unheard"` // stored, and answered to a connection that was cut
 	Lost     int64 `json:"lines_lost"`    // typed into connections that were cut, without an answer or an effect
-	Fuses    int64 `json:"fuses"`      // set and burnt, each once
+	Fuses    int64 `json:"fuses"`         // set and burnt, each once
 
 	Undisturbed Pause            `json:"undisturbed"` // from a line to its answer, without a fault
 	Pauses      map[string]Pause `json:"pauses"`      // the longest wait of each bot at each fault, by kind

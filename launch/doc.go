@@ -47,4 +47,8 @@
 // (the hidden command describe). For a reboot the Portal stops in order, closes
 // all that it has, and executes that program in its own place, with its own
 // arguments: the process stays, whoever has started it.
+//
+// For tests, the environment variable MUDLARK_FAILPOINT has a process end, stop or
+// wait at a point of package failpoint: see failpoint.Parse. "@FILE" names a file in
+// the game's folder that the next Server reads and removes.
 package launch

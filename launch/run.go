@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"mudlark.dev/config"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/message"
@@ -77,6 +78,10 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	}
 	// A broken configuration starts nothing, and leaves no trace.
 	conf, err := a.load(dir)
+	if err != nil {
+		return err
+	}
+	fails, err := failpoint.Read(os.Getenv(failpoint.Env), string(dir), false)
 	if err != nil {
 		return err
 	}
@@ -140,7 +145,7 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if g.portal, err = g.newPortal(conf, epoch, links); err != nil {
+	if g.portal, err = g.newPortal(conf, epoch, links, fails.Func()); err != nil {
 		return err
 	}
 	log.Info("game starts", "game", game.Name, "version", game.Version, "folder", string(dir), "pid", os.Getpid(), "epoch", epoch)
@@ -203,7 +208,7 @@ func (a *app) gameFolder(demo bool) (folder, error) {
 // load reads the settings of the game in dir. Each problem is an error of its
 // own, for printError.
 func (a *app) load(dir folder) (*config.Config, error) {
-	conf, err := config.Load(config.Sources{Dir: string(dir), Environ: os.Environ(), Set: a.set, Game: a.game.Settings})
+	conf, err := config.Load(config.Sources{Dir: string(dir), Environ: os.Environ(), Set: a.set, Game: a.game.Settings, Ignore: []string{failpoint.Env}})
 	var problems config.Problems
 	if !errors.As(err, &problems) || len(problems) == 0 {
 		return conf, err
@@ -252,7 +257,7 @@ func limitOf[T int | time.Duration](n T) T {
 	return n
 }
 
-func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listener) (*portal.Portal, error) {
+func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listener, fail func(string)) (*portal.Portal, error) {
 	p, err := portal.New(portal.Config{
 		Name:  "portal",
 		Game:  g.game.Name,
@@ -274,6 +279,7 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 		OutputFuncs:    g.game.OutputFuncs,
 		Listener:       links,
 		Starter:        g.starter,
+		Failpoint:      fail,
 		OnStarted:      g.onStarted,
 	})
 	if err != nil {

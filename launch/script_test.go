@@ -183,7 +183,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	pr.cmd.Dir = ts.MkAbs(".")
 	for _, key := range []string{
 		"PATH", "HOME", "TMPDIR", "XDG_DATA_HOME", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOFLAGS", "GORACE",
-		"MUDLARK_TELNET_LISTEN", "MYGAME_PLUGIN", "MYGAME_EXE",
+		"MUDLARK_TELNET_LISTEN", "MUDLARK_FAILPOINT", "MYGAME_PLUGIN", "MYGAME_EXE",
 	} {
 		if v := ts.Getenv(key); v != "" {
 			pr.cmd.Env = append(pr.cmd.Env, key+"="+v)

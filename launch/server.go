@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mudlark.dev/config"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/server"
@@ -76,6 +77,10 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 		return err
 	}
 	level.Set(conf.Log.Level)
+	fails, err := failpoint.Read(os.Getenv(failpoint.Env), string(dir), true)
+	if err != nil {
+		return err
+	}
 	if err := dir.create(); err != nil {
 		return err
 	}
@@ -92,6 +97,7 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 		// Another Server plays while this one loads.
 		lock.threads = runtime.GOMAXPROCS(1)
 	}
+	a.fail = fails.Func()
 	return a.serve(ctx, dir, conf, mode, firstPerm(a.game, flags.demo), lock, log)
 }
 
@@ -182,6 +188,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 		Settings:         conf.Own,
 		Page:             a.page,
 		Logger:           log,
+		Failpoint:        a.fail,
 	})
 	if err != nil {
 		return err

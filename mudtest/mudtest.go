@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mudlark.dev/config"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/launch"
 	"mudlark.dev/link"
 	"mudlark.dev/link/pipe"
@@ -43,8 +44,11 @@ type Game struct {
 
 	mu      sync.Mutex
 	game    launch.Game // what the next Server plays
-	servers []*process  // that have not ended
+	servers []*process  // in the order of their starts, from the one that plays
 	clients []*Client
+	fail    string // the point at which the Server is to be killed; "" for none
+	after   []int  // how many passages of it are to come, up to each kill
+	hits    *int   // how often it was killed there
 }
 
 // Run plays game for the duration of test, which must not use t.Parallel. The
@@ -78,7 +82,7 @@ func (g *Game) start() {
 			ConnectionsPerSecond: -1, ConnectionsPerAddress: -1, // a test is not a flood
 			MessagesPerSecond: max(conf.Limits.MessagesPerSecond, -1), LineBytes: conf.Limits.LineBytes,
 		},
-		Listener: g.links, Starter: g, ListenFunc: g.net.listen,
+		Listener: g.links, Starter: g, ListenFunc: g.net.listen, Failpoint: func(point string) { g.passes(nil, point) },
 	})
 	if err != nil {
 		g.t.Fatalf("portal: %v", err)
@@ -185,6 +189,51 @@ func (g *Game) Kill() {
 	})
 }
 
+// KillAt has the Server killed at a point of package failpoint, such as
+// failpoint.Committed, when it is passed for the n-th time from now; 1 is the next
+// time. With more numbers the Servers after it are killed there too, each number
+// counted from the kill before. The Portal starts another, as after Kill, when the
+// test lets time pass. Killed returns how often it has happened by now. Errors in
+// the log do not fail the test from here on. A later KillAt takes the place of this
+// one.
+func (g *Game) KillAt(point string, n ...int) (killed func() int) {
+	g.t.Helper()
+	if !slices.Contains(failpoint.Points(), point) || len(n) == 0 || slices.Min(n) < 1 {
+		g.t.Fatalf("KillAt(%q, %v): there are the points %s, and passages from 1", point, n, strings.Join(failpoint.Points(), ", "))
+	}
+	g.AllowErrors()
+	hits := new(int)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fail, g.after, g.hits = point, slices.Clone(n), hits
+	return func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return *hits
+	}
+}
+
+// passes is the failpoint of both sides; p is nil at the Portal's, which concern the
+// Server that plays.
+func (g *Game) passes(p *process, point string) {
+	g.mu.Lock()
+	due := false
+	if g.fail == point && len(g.after) > 0 {
+		if g.after[0]--; g.after[0] == 0 {
+			g.after, due = g.after[1:], true
+			*g.hits++
+		}
+	}
+	g.mu.Unlock()
+	switch {
+	case !due:
+	case p == nil:
+		g.process().die(portal.Exit{Signal: "killed"})
+	default:
+		p.die(portal.Exit{Signal: "killed"})
+	}
+}
+
 // AllowErrors says that errors in the log do not fail the test, neither those
 // that are there nor those to come: it provokes them.
 func (g *Game) AllowErrors() { g.log.allow() }
@@ -192,18 +241,21 @@ func (g *Game) AllowErrors() { g.log.allow() }
 // Log returns what Portal and Server have logged so far.
 func (g *Game) Log() string { return g.log.String() }
 
+// process returns the Server that plays: the first, if there is one that loads
+// meanwhile. If all have ended it is the last.
 func (g *Game) process() *process {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.servers = slices.DeleteFunc(g.servers, func(p *process) bool {
+	for len(g.servers) > 1 {
 		select {
-		case <-p.done:
-			return true
+		case <-g.servers[0].done:
+			g.servers = g.servers[1:]
+			continue
 		default:
-			return false
 		}
-	})
-	return g.servers[len(g.servers)-1]
+		break
+	}
+	return g.servers[0]
 }
 
 // report fails the test for what went wrong in the game.
@@ -232,6 +284,7 @@ func (g *Game) Start(_ context.Context, mode link.Mode) (portal.Process, error) 
 		AccountCreations: -1,   // all come from one test
 		Slow:             -1,   // the clock of a test says nothing of it
 		PlainLogin:       true, // a connection in memory has no listeners
+		Failpoint:        func(point string) { g.passes(p, point) },
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"mudlark.dev/command"
 	"mudlark.dev/command/builtin"
 	"mudlark.dev/config"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/launch"
 	"mudlark.dev/message"
 	"mudlark.dev/mudtest"
@@ -159,6 +160,24 @@ func TestPlay(t *testing.T) {
 		again.Login("Bob") // the account is there
 		ada.Send("quit")
 		ada.ExpectClosed()
+	})
+}
+
+// A Server is killed where the test says, and each number counts from the kill
+// before.
+func TestKillAt(t *testing.T) {
+	mudtest.Run(t, quay(), func(g *mudtest.Game) {
+		ada := g.Dial()
+		ada.Login("Ada")
+		killed := g.KillAt(failpoint.Committed, 2, 1)
+		for n := 1; n <= 4; n++ {
+			ada.Send("count")
+			ada.Expect(fmt.Sprintf("makes %d.", n))
+			if got, want := killed(), []int{0, 1, 2, 2}[n-1]; got != want {
+				t.Errorf("after line %d the Server was killed %d times, want %d", n, got, want)
+			}
+		}
+		ada.Refute("makes")
 	})
 }
 

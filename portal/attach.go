@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 )
 
@@ -103,6 +104,7 @@ func (a *attachment) sendLine(f link.Frame) {
 	defer a.mu.Unlock()
 	if !a.draining {
 		a.conn.Send(f)
+		a.p.passes(failpoint.Sent)
 	}
 }
 

@@ -63,6 +63,11 @@ type Config struct {
 	Trial        time.Duration // a new build whose Server dies by its own fault within this time gives way to the one before; 0 means 30s, negative never
 	DrainTimeout time.Duration // a Server that was told to stop and has not ended after this long is killed; 0 means 15s
 
+	// Failpoint, if not nil, is called at each passage of the points of package
+	// failpoint, by the goroutine that passes and with locks held, so that a test
+	// can end the Server there. It must not call the Portal.
+	Failpoint func(point string)
+
 	// OnStarted, if not nil, is called once when all plugins and services have
 	// tried to start, and before the Server is started.
 	OnStarted func(Status)
@@ -194,6 +199,13 @@ func New(cfg Config) (*Portal, error) {
 	}
 	p.super = newSupervisor(p)
 	return p, nil
+}
+
+// passes tells a test that a point is passed.
+func (p *Portal) passes(point string) {
+	if f := p.cfg.Failpoint; f != nil {
+		f(point)
+	}
 }
 
 // Limits returns the limits, defaults filled in.

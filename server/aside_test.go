@@ -413,9 +413,9 @@ func TestAsideHooks(t *testing.T) {
 func TestAsideDo(t *testing.T) {
 	var units []link.Unit
 	var page []byte
-	ran := func(*world.World) { note(&units, page) }
+	ran := func(*world.World) { noteUnit(&units, page) }
 	work := func(w *world.World) {
-		w.Go(func(context.Context) any { return nil }, func(any) { note(&units, page) })
+		w.Go(func(context.Context) any { return nil }, func(any) { noteUnit(&units, page) })
 	}
 	bubbleWith(t, func(g *game) {
 		withPage(g, func(string) {})
@@ -437,14 +437,14 @@ func TestAsideDo(t *testing.T) {
 		if len(units) != 2 {
 			t.Errorf("%v was run though it was put aside", units[2:])
 		}
-		if err := g.s.Do(t.Context(), func(*world.World) { note(&units, page) }); err != nil || len(units) != 3 {
+		if err := g.s.Do(t.Context(), func(*world.World) { noteUnit(&units, page) }); err != nil || len(units) != 3 {
 			t.Errorf("another Do = %v", err)
 		}
 	})
 }
 
-// note appends what the page has.
-func note(units *[]link.Unit, page []byte) {
+// noteUnit appends what the page has.
+func noteUnit(units *[]link.Unit, page []byte) {
 	u, _ := link.UnitIn(page)
 	*units = append(*units, u)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/store"
 )
@@ -30,6 +31,8 @@ type committer struct {
 	conn   *link.Conn
 	notify func() // called after each commit and when it fails
 	log    *slog.Logger
+
+	failpoint func(point string) // nil: off; set before run
 
 	mu        sync.Mutex
 	cond      sync.Cond
@@ -151,6 +154,7 @@ func (c *committer) commit(ctx context.Context, batches []batchAt) error {
 		// happened: the Portal, if it lives, sends their lines again.
 		return fmt.Errorf("%w: %d turns are given up: %w", ErrPortalLost, len(batches), err)
 	}
+	c.passes(failpoint.Written)
 	list := make([]*store.Batch, len(batches))
 	size := 0
 	for i, b := range batches {
@@ -187,8 +191,17 @@ func (c *committer) commit(ctx context.Context, batches []batchAt) error {
 		c.trouble = nil
 	}
 	c.mu.Unlock()
+	c.passes(failpoint.Committed)
 	if err := c.conn.Send(&link.Committed{Commit: end.batch.Commit}); err != nil {
 		c.log.Debug("portal not told of a commit", "commit", end.batch.Commit, "err", err)
 	}
+	c.passes(failpoint.Acknowledged)
 	return nil
+}
+
+// passes tells a test that a point is passed.
+func (c *committer) passes(point string) {
+	if c.failpoint != nil {
+		c.failpoint(point)
+	}
 }

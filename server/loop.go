@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mudlark.dev/command"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/store"
 	"mudlark.dev/world"
@@ -285,6 +286,7 @@ func (s *Server) fireTimer() {
 	if err := s.protect("timer "+name, run); err != nil {
 		s.log.Warn("timer ended with an error", "timer", name, "err", err)
 	}
+	s.passes(failpoint.Fired)
 }
 
 // runGated starts what waited for commits that are in the store by now.
@@ -329,9 +331,11 @@ func (s *Server) endTurn() {
 		s.assigned++
 		batch = newBatch(s.assigned, changes, lines, s.ended)
 		s.ended = nil
+		s.passes(failpoint.Encoded)
 	}
 	s.send(effects, lines)
 	s.aside.endTurn()
+	s.passes(failpoint.Output)
 	if batch != nil {
 		s.commits.add(batch, s.conn.Sent())
 	}

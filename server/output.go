@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/world"
@@ -37,9 +38,11 @@ func (s *Server) send(effects []world.Effect, lines []processed) {
 				f := &link.Login{Session: seat.index}
 				if a := e.Session.Account(); a != nil {
 					f.Account = a.Name()
+					s.passes(failpoint.LoggedIn)
 				}
 				if p := e.Session.Puppet(); p != nil {
 					f.Puppet = p.Name()
+					s.passes(failpoint.Puppeted)
 				}
 				frames = append(frames, f)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mudlark.dev/command"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/store"
@@ -171,6 +172,7 @@ func (s *Server) takeLine(index link.Index, l line) error {
 	}
 	seat.queue = append(seat.queue, l)
 	s.makeRunnable(seat)
+	s.passes(failpoint.Received)
 	return nil
 }
 
@@ -261,6 +263,9 @@ func (s *Server) pumpHeld(seat *seat, t *task) (resume *task, dead bool) {
 		text, isText := answerText(f)
 		switch {
 		case isText && (f.Question == t.question || f.Question == link.QuestionID{}):
+			if f.Question == (link.QuestionID{}) { // typed ahead: the Portal may not know that it is the answer
+				s.world.Emit(closeQuestion{seat})
+			}
 			t.answer = text
 			return t, false
 		case isText:
@@ -300,6 +305,7 @@ func (s *Server) runLine(seat *seat, l line) {
 		s.start(seat, l.n, lineName(f), func(t *task) error {
 			return s.commands.RunSystem(s.world, seat.session, command.LoginStart, t)
 		})
+		s.passes(failpoint.Connected)
 	case *link.Update:
 		s.asLine(seat, l.n, lineName(f), func() {
 			s.offerLogin(seat)
@@ -344,6 +350,7 @@ func (s *Server) closeSeat(seat *seat, reason string) {
 	delete(s.seats, seat.index)
 	delete(s.bySession, seat.session)
 	s.commands.Forget(seat.session)
+	s.passes(failpoint.Disconnected)
 }
 
 // closing reports whether the session has ended or its end is what comes next.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mudlark.dev/command"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/inline"
 	"mudlark.dev/link"
 	"mudlark.dev/lock"
@@ -98,6 +99,11 @@ type Config struct {
 	LoginFailures    int           // failed logins per address within 5 minutes before more are refused; 0 means 5, negative no limit
 	AccountCreations int           // accounts created per address within 10 minutes; 0 means 5, negative no limit
 	Slow             time.Duration // a command that holds the loop longer is reported; 0 means 100ms, negative never
+
+	// Failpoint, if not nil, is called at each passage of the points of package
+	// failpoint, by the goroutine that passes, so that a test can end the Server
+	// there. It must not call the Server.
+	Failpoint func(point string)
 }
 
 // A Server runs one game for one Portal. Make it with New, run it once with
@@ -277,6 +283,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.assigned = state.Commit
 	s.commits = newCommitter(s.cfg.Store, state.Epoch, state.Commit, s.conn, s.signal, s.log)
+	s.commits.failpoint = s.cfg.Failpoint
 	s.work = newWorkers()
 
 	var wg sync.WaitGroup
@@ -289,6 +296,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	s.startPlugins()
 	s.attach(state, seats)
+	s.passes(failpoint.Attached)
 	s.log.Info("server attached", "portal", s.portal, "mode", s.cfg.Mode, "epoch", state.Epoch, "commit", state.Commit, "sessions", len(seats))
 	go s.loop()
 	wg.Go(func() {
@@ -322,6 +330,7 @@ func (s *Server) finish(giveUp context.CancelFunc) error {
 	if err != nil {
 		return err
 	}
+	s.passes(failpoint.Drained)
 	if err := s.conn.Send(&link.Drained{Commit: s.assigned}); err != nil {
 		return nil // the Portal has gone as well: nobody to tell
 	}
@@ -501,6 +510,13 @@ func (s *Server) read() {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// passes tells a test that a point is passed.
+func (s *Server) passes(point string) {
+	if f := s.cfg.Failpoint; f != nil {
+		f(point)
 	}
 }
 

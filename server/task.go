@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mudlark.dev/command"
+	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/world"
@@ -155,6 +156,7 @@ func (t *task) end() {
 	t.s.aside.leaveLine()
 	t.release()
 	t.settle()
+	t.s.passes(failpoint.Executed)
 }
 
 // release gives up the seat's queue, to the next command that wants to ask or

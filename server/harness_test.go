@@ -37,6 +37,7 @@ type portal struct {
 
 	drained bool
 	pongs   int
+	stalls  []string // what Stalled frames said
 	actions []*link.Action
 }
 
@@ -133,6 +134,8 @@ func (p *portal) take(f link.Frame) {
 		p.pongs++
 	case *link.Drained:
 		p.drained = true
+	case *link.Stalled:
+		p.stalls = append(p.stalls, f.Text)
 	case *link.Reply:
 	case *link.Request:
 		p.send(&link.Reply{ID: f.ID, Message: message.New("services").With("services", []any{

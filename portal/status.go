@@ -56,6 +56,10 @@ type ServerStatus struct {
 	PID   int       `json:"pid,omitempty"`   // 0 if the Portal did not start it
 	Since time.Time `json:"since"`           // of the state
 	Cause string    `json:"cause,omitempty"` // why the last Server died or could not start
+
+	// Stalled is why the Server's store does not commit, and what to do about it.
+	// The game waits meanwhile. It is empty if all is well.
+	Stalled string `json:"stalled,omitempty"`
 }
 
 // ReloadStatus is a reload or reset that has come to its end.

@@ -86,6 +86,8 @@ func TestScripts(t *testing.T) {
 		"dial":       cmdDial,
 		"say":        cmdSay,
 		"hear":       cmdHear,
+		"hold":       cmdHold,
+		"release":    cmdRelease,
 	}
 	maps.Copy(cmds, systemCmds)
 	testscript.Run(t, testscript.Params{
@@ -99,6 +101,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Values["procs"] = &procs{m: map[string]*proc{}}
 			env.Values["ears"] = map[string]*ear{}
+			env.Values["held"] = new(func() error)
 			env.Defer(func() { env.Values["procs"].(*procs).killAll() })
 			return nil
 		},

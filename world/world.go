@@ -79,6 +79,7 @@ type World struct {
 	timers     timers
 	kept       []*timer             // loaded ones that this build has no handler for
 	unread     map[RecordKey][]byte // records that could not be read, kept as they are
+	unstored   map[RecordKey]bool   // reported as Unstored, and not stored since
 	settings   map[string]setting
 	classes    map[string]*class
 	byType     map[reflect.Type]*class

@@ -35,10 +35,11 @@ type portal struct {
 	last  uint64 // the last commit known to be in the store
 	next  link.Index
 
-	drained bool
-	pongs   int
-	stalls  []string // what Stalled frames said
-	actions []*link.Action
+	settling bool // what is released is of the Server before
+	drained  bool
+	pongs    int
+	stalls   []string // what Stalled frames said
+	actions  []*link.Action
 }
 
 type heldTurn struct {
@@ -87,8 +88,9 @@ func (p *portal) attach() {
 	defer p.mu.Unlock()
 	p.hello = f.(*link.ServerHello)
 	p.last = p.hello.Commit
+	p.settling = true
 	p.release()
-	p.held = nil
+	p.settling, p.held = false, nil
 	p.send(&link.PortalHello{Version: link.Version, Portal: "portal", Epoch: 1})
 	for i := link.Index(1); i <= p.next; i++ {
 		if c := p.seats[i]; c != nil {
@@ -192,7 +194,7 @@ func (p *portal) apply(f link.Frame) {
 			default:
 				c.msgs = append(c.msgs, f.Message)
 			}
-			if c.taken {
+			if c.taken && !p.settling { // a Seat says what is unread
 				p.send(&link.Credit{Index: i, Bytes: uint64(len(text) + 1)}, &link.Credit{Bytes: uint64(len(text) + 1)})
 			}
 		}

@@ -88,6 +88,7 @@ func TestScripts(t *testing.T) {
 		"hear":       cmdHear,
 		"hold":       cmdHold,
 		"release":    cmdRelease,
+		"usurp":      cmdUsurp,
 	}
 	maps.Copy(cmds, systemCmds)
 	testscript.Run(t, testscript.Params{

@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"mudlark.dev/store/sqlite"
 )
 
 // cmdHold locks a world as another program would, until release: hold data/game.db
@@ -24,6 +26,17 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 		_, err := conn.ExecContext(context.Background(), "ROLLBACK")
 		return errors.Join(err, conn.Close(), db.Close())
 	}
+}
+
+// cmdUsurp takes a world over as a second Server would: usurp data/game.db
+func cmdUsurp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: usurp file")
+	}
+	st, err := sqlite.Open(context.Background(), sqlite.Config{Path: ts.MkAbs(args[0])})
+	ts.Check(err)
+	_, err = st.Acquire(context.Background())
+	ts.Check(errors.Join(err, st.Close()))
 }
 
 // cmdRelease ends what hold began: release

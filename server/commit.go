@@ -155,8 +155,9 @@ func (c *committer) run(ctx context.Context) {
 		if len(batches) > 0 {
 			c.oldest = batches[0].at
 		}
+		failed := c.failed != nil // it was given up while the commit before hung
 		c.mu.Unlock()
-		if len(batches) == 0 {
+		if len(batches) == 0 || failed {
 			return
 		}
 		if err := c.commit(ctx, batches); err != nil {
@@ -209,9 +210,16 @@ func (c *committer) commit(ctx context.Context, batches []batchAt) error {
 	c.committed = end.batch.Commit
 	c.bytes -= size
 	c.turns -= len(batches)
-	// Before what was held: that the game goes on comes before its answers.
-	frames := append(c.recoveredLocked(), &link.Committed{Commit: end.batch.Commit})
+	after, told := c.recoveredLocked()
 	c.mu.Unlock()
+	frames := make([]link.Frame, 0, 2)
+	if told { // that the game goes on comes before the answers that were held
+		frames = append(frames, &link.Stalled{})
+	}
+	frames = append(frames, &link.Committed{Commit: end.batch.Commit})
+	if after > 0 {
+		defer c.log.Info("store commits again", "after", after.Round(time.Millisecond))
+	}
 	if err := c.conn.Send(frames...); err != nil {
 		c.log.Debug("portal not told of a commit", "commit", end.batch.Commit, "err", err)
 	}

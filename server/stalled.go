@@ -42,7 +42,8 @@ var (
 var errSlow = fmt.Errorf("server: the store has not come back from a commit for %v", hangAfter)
 
 // A stall is what is known of a store that does not commit. The committer's lock
-// guards it.
+// guards it. Nothing is logged under that lock: the loop takes it, too, and the
+// log may be on the disk that hangs.
 type stall struct {
 	since time.Time   // when the first try of the present commit began; zero between commits
 	cause error       // why it does not succeed; nil if nothing is wrong so far
@@ -65,63 +66,67 @@ func (c *committer) watch() {
 // look tells the Portal when it is time.
 func (c *committer) look() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	st := &c.stall
-	if st.since.IsZero() || st.told != "" {
-		return // it is over, or told
-	}
 	after := troubleAfter
 	if st.cause == nil {
 		after = hangAfter
 	}
-	if left := after - time.Since(st.since); left > 0 { // set for the commit before
+	log := func() {}
+	switch left := after - time.Since(st.since); {
+	case st.since.IsZero(), st.told != "": // it is over, or told
+	case left > 0: // set for the commit before
 		st.timer.Reset(left)
-		return
+	default:
+		if st.cause == nil {
+			st.cause = errSlow
+		}
+		log = c.tellLocked()
 	}
-	if st.cause == nil {
-		st.cause = errSlow
-	}
-	c.tellLocked()
+	c.mu.Unlock()
+	log()
 }
 
 // troubled notes that a try has failed; it will be made again.
 func (c *committer) troubled(err error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	st := &c.stall
+	log := func() {}
 	if st.cause == nil {
-		c.log.Warn("store does not commit, and is tried again", "err", err)
+		log = func() { c.log.Warn("store does not commit, and is tried again", "err", err) }
 	}
 	st.cause = err
 	switch left := troubleAfter - time.Since(st.since); {
 	case st.told != "":
 		if st.told != troubleText(err) {
-			c.tellLocked()
+			log = c.tellLocked()
 		}
 	case left > 0:
 		st.timer.Reset(left)
 	default:
-		c.tellLocked()
+		log = c.tellLocked()
 	}
+	c.mu.Unlock()
+	log()
 }
 
 // tellLocked tells the Portal that the game waits, and why. It is not held back
-// by anything: see link/SPEC.md, section 5.
-func (c *committer) tellLocked() {
-	first := c.stall.told == ""
-	c.stall.told = troubleText(c.stall.cause)
-	if first {
-		c.log.Error("the game waits for its store", "turns", c.turns, "err", c.stall.cause)
-	} else {
-		c.log.Warn("the store has another trouble by now", "turns", c.turns, "err", c.stall.cause)
-	}
-	if err := c.conn.Send(&link.Stalled{Text: c.stall.told}); err != nil {
-		c.log.Debug("portal not told of the store's trouble", "err", err)
+// by anything: see link/SPEC.md, section 5. The result logs that.
+func (c *committer) tellLocked() (log func()) {
+	first, turns, cause := c.stall.told == "", c.turns, c.stall.cause
+	c.stall.told = troubleText(cause)
+	// An error is the link's end, which its reader sees.
+	c.conn.Send(&link.Stalled{Text: c.stall.told})
+	return func() {
+		if first {
+			c.log.Error("the game waits for its store", "turns", turns, "err", cause)
+		} else {
+			c.log.Warn("the store has another trouble by now", "turns", turns, "err", cause)
+		}
 	}
 }
 
-// unwatchLocked ends the watch of a commit that will not be tried again. What the Portal
-// was told it forgets with the link.
+// unwatchLocked ends the watch of a commit that will not be tried again. What the
+// Portal was told it forgets with the link.
 func (c *committer) unwatchLocked() {
 	if c.stall.timer != nil {
 		c.stall.timer.Stop()
@@ -129,20 +134,17 @@ func (c *committer) unwatchLocked() {
 	c.stall.since = time.Time{}
 }
 
-// recoveredLocked ends the watch of a commit that has succeeded. It returns what the
-// Portal is to be told of that.
-func (c *committer) recoveredLocked() []link.Frame {
+// recoveredLocked ends the watch of a commit that has succeeded. It returns how
+// long it was in trouble, if it was, and whether the Portal was told.
+func (c *committer) recoveredLocked() (after time.Duration, told bool) {
 	st := &c.stall
 	st.timer.Stop()
-	took, told, cause := time.Since(st.since), st.told, st.cause
+	if st.cause != nil {
+		after = max(time.Since(st.since), 1)
+	}
+	told = st.told != ""
 	st.since, st.cause, st.told = time.Time{}, nil, ""
-	if cause != nil {
-		c.log.Info("store commits again", "after", took.Round(time.Millisecond))
-	}
-	if told != "" {
-		return []link.Frame{&link.Stalled{}}
-	}
-	return nil
+	return after, told
 }
 
 // troubleText is an error for an operator, with what to do about it.

@@ -70,6 +70,15 @@ func newPortal(t *testing.T) *portal {
 	return &portal{t: t, l: pipe.Listen(), seats: map[link.Index]*client{}}
 }
 
+// lastWords is a transport whose other end may close it at any moment: what was
+// written before is read to its end, though credits cannot be given back any more.
+type lastWords struct{ link.Transport }
+
+func (t lastWords) Write(b []byte) (int, error) {
+	t.Transport.Write(b)
+	return len(b), nil
+}
+
 // attach takes a Server up: handshake, release of what it has committed, Seats
 // and logs.
 func (p *portal) attach() {
@@ -78,7 +87,7 @@ func (p *portal) attach() {
 	if err != nil {
 		p.t.Fatalf("Accept: %v", err)
 	}
-	p.conn = link.New(tr, link.Config{})
+	p.conn = link.New(lastWords{tr}, link.Config{})
 	p.drained, p.turn = false, nil
 	f, err := p.conn.Recv()
 	if err != nil {

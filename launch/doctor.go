@@ -148,6 +148,10 @@ func (x *examination) game() {
 	case err != nil:
 		x.problem(check, fmt.Sprintf("wait a moment if it is just starting or stopping; else stop process %d and start the game again", who.PID),
 			"process %d runs it and does not answer: %v", who.PID, err)
+	case st.Server.Stalled != "":
+		x.status = st
+		x.problem(check, "remove the cause: the game then goes on by itself, and nothing is lost",
+			"process %d runs it, and it waits because it cannot save: %s", who.PID, st.Server.Stalled)
 	case st.Server.Commit == nil && st.Server.Cause != "":
 		x.status = st
 		x.problem(check, "see "+x.dir.serverLog(), "process %d runs it, but its Server does not: %s", who.PID, st.Server.Cause)

@@ -71,6 +71,7 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
+	signal.Ignore(syscall.SIGXFSZ) // the same of a log that meets a limit on the size of files
 
 	dir, err := a.gameFolder(demo)
 	if err != nil {

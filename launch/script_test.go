@@ -105,6 +105,9 @@ func TestScripts(t *testing.T) {
 		"dial":       cmdDial,
 		"say":        cmdSay,
 		"hear":       cmdHear,
+		"hold":       cmdHold,
+		"release":    cmdRelease,
+		"usurp":      cmdUsurp,
 	}
 	maps.Copy(cmds, systemCmds)
 	testscript.Run(t, testscript.Params{
@@ -118,6 +121,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Values["procs"] = &procs{m: map[string]*proc{}}
 			env.Values["ears"] = map[string]*ear{}
+			env.Values["held"] = new(func() error)
 			env.Defer(func() { env.Values["procs"].(*procs).killAll() })
 			return nil
 		},

@@ -54,6 +54,9 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 	if err != nil {
 		return err
 	}
+	// A limit on the size of files (ulimit -f) is to be an error of the write that
+	// meets it: the store waits then. The signal's default is death.
+	signal.Ignore(syscall.SIGXFSZ)
 	go dumpOnQuit(a.err)
 	level := new(slog.LevelVar) // Info, until the settings are read
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
@@ -167,6 +170,9 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 		return fmt.Errorf("cannot open store: %w", err)
 	}
 	defer func() {
+		if errors.Is(err, server.ErrStoreHangs) {
+			return // so would this
+		}
 		if cerr := db.Close(); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("close store: %w", cerr))
 		}

@@ -31,6 +31,8 @@ const serverPeriod = 2 * time.Second
 //	server            the process that runs the game
 //	  state           "starting", "attached", "draining" or "down"
 //	  cause           why the last one died or could not start; left out if none did
+//	  stalled         why its store does not commit, and what to do about it: the game
+//	                  waits meanwhile; left out if all is well
 //	  pid             0 if none runs
 //	  uptime_s, rss_bytes
 //	  players, entities, commit
@@ -78,8 +80,9 @@ type portalStatus struct {
 }
 
 type serverStatus struct {
-	State string `json:"state"`
-	Cause string `json:"cause,omitempty"`
+	State   string `json:"state"`
+	Cause   string `json:"cause,omitempty"`
+	Stalled string `json:"stalled,omitempty"`
 	processStatus
 	Players  *int64          `json:"players,omitempty"`
 	Entities *int64          `json:"entities,omitempty"`
@@ -142,6 +145,7 @@ func (g *running) status(ctx context.Context) *status {
 		Server: serverStatus{
 			State:         p.Server.State,
 			Cause:         p.Server.Cause,
+			Stalled:       p.Server.Stalled,
 			processStatus: processStatus{PID: p.Server.PID, RSSBytes: rss(p.Server.PID)},
 			Services:      []serviceStatus{},
 			Aside:         []asideStatus{},
@@ -220,6 +224,9 @@ func (st *status) print(w io.Writer) error {
 		fmt.Fprintf(t, "Server\t%s\n", s.State)
 	} else {
 		fmt.Fprintf(t, "Server\t%s\tpid %d\tup %s\t%s\n", s.State, s.PID, period(s.UptimeS), memory(s.RSSBytes))
+	}
+	if st.Server.Stalled != "" {
+		fmt.Fprintf(t, "  cannot save\t%s\n", indent(st.Server.Stalled))
 	}
 	if st.Server.Cause != "" {
 		fmt.Fprintf(t, "  last failure\t%s\n", indent(st.Server.Cause))

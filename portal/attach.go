@@ -33,6 +33,7 @@ type attachment struct {
 
 	// In nanoseconds after since: the clock of the wall may jump.
 	lastPong atomic.Int64
+	flows    atomic.Int64 // since when its store commits, or stuck
 	carrying atomic.Int64 // when the reader began to carry out turns; 0 while it does not
 
 	mu       sync.Mutex
@@ -402,6 +403,7 @@ func (p *Portal) detach(a *attachment, rd *reader) {
 	p.handshake.Unlock()
 	p.mu.Lock()
 	p.link = nil
+	p.forgetStalled()
 	p.attached = make(chan struct{})
 	list := p.listLocked()
 	p.mu.Unlock()

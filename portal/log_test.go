@@ -40,12 +40,13 @@ func TestSequences(t *testing.T) {
 			srv.take()
 			say(t, ada, "look", "connect ada", "hunter2")
 			srv.send(end(0, 1, 2), &link.Question{Session: 1, ID: link.QuestionID{Line: 3, K: 1}, Hidden: true, Prompt: "Password:"}, end(0))
-			wantLines(t, c, "ask Password: hidden=true")
+			wantLines(t, c, "ask Password: hidden=false") // it has its answer: nothing more is to be hidden
 			srv.kill()
+			// The next one is told what the line was an answer to.
 			srv = b.attach(2, 0)
-			srv.want("hello porch tide 3", "seat 1 #1 p2 u0 q3.1", "synced", "input 1:3 connect ada", "input 1:4 hunter2")
+			srv.want("hello porch tide 3", "seat 1 #1 p2 u0", "synced", "input 1:3 connect ada", "input 1:4 q3.1 hunter2")
 			srv.send(&link.Question{Session: 1}, end(1, 1, 4), &link.Committed{Commit: 1})
-			wantLines(t, c, "answered")
+			wantLines(t, c)
 			if ada.Hidden() {
 				t.Error("the question is closed, Hidden = true")
 			}

@@ -49,6 +49,7 @@ func (p *Portal) tellNewcomer(s *Session) {
 	if text != "" {
 		s.tellAway(text)
 	}
+	p.tellNewcomerStalled(s)
 }
 
 // isBack notes that a Server takes lines. Those who were told that none does
@@ -69,13 +70,14 @@ func (p *Portal) isBack() {
 	p.mu.Unlock()
 	for _, s := range list {
 		s.mu.Lock()
-		told := s.notice != "" && !s.ended
-		s.notice = ""
+		told := (s.notice != "" || s.waits) && !s.ended
+		s.notice, s.waits = "", false
 		s.mu.Unlock()
 		if told {
 			s.tell(text, message.Options{})
 		}
 	}
+	p.tellStalled() // of the Server that is back
 }
 
 func (s *Session) tellAway(text string) {

@@ -438,7 +438,7 @@ func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Ses
 	}
 	s.appendLocked(line{kind: lineOpen})
 	s.mu.Unlock()
-	away := p.notice != ""
+	away := p.notice != "" || p.server.Stalled != ""
 	p.mu.Unlock()
 	if conn != nil {
 		conn.addSession(s)

@@ -64,6 +64,7 @@ type Session struct {
 	unread uint64      // bytes of output that the client has not taken
 	owed   uint64      // bytes taken and not yet given back to the Server
 	notice string      // what the player was told of the game being away, if anything
+	waits  bool        // the player was told that the game waits for its store
 }
 
 // ID returns the session's ID.
@@ -276,8 +277,14 @@ func (s *Session) checkFlood() {
 		return
 	}
 	since := s.held
-	if s.link.since.After(since) {
-		since = s.link.since
+	taken, ok := s.link.takesLines()
+	if !ok {
+		s.flood.Reset(after)
+		s.mu.Unlock()
+		return
+	}
+	if taken.After(since) {
+		since = taken
 	}
 	if left := after - time.Since(since); left > 0 {
 		s.flood.Reset(left)

@@ -60,6 +60,10 @@ type ServerStatus struct {
 	// Aside is what is not run because Servers have died of it, until the Server
 	// is replaced: see link/SPEC.md, section 8. It has at most 1,000 elements.
 	Aside []AsideStatus `json:"aside,omitempty"`
+
+	// Stalled is why the Server's store does not commit, and what to do about it.
+	// The game waits meanwhile. It is empty if all is well.
+	Stalled string `json:"stalled,omitempty"`
 }
 
 // ReloadStatus is a reload or reset that has come to its end.

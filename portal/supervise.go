@@ -250,6 +250,7 @@ func (v *supervisor) run(ctx context.Context) {
 			w.cause = fmt.Sprintf("start: %v", err)
 			v.p.log.Error("server cannot be started", "mode", mode.String(), service.ErrAttr(err))
 		}
+		v.noteLastWords(&w, ctx.Err() != nil)
 		if ctx.Err() != nil {
 			v.endHeir(w.heir)
 			waiting := []*replacement{w.asker, w.next}

@@ -9,6 +9,9 @@ const (
 	textBack        = "The game is back."
 	textReady       = "The game has started."
 
+	textStalled = "The game cannot save at the moment, so it waits. Nothing that you type is lost."
+	textGoesOn  = "The game goes on."
+
 	textReplacing    = "The Server is being replaced."
 	textLoading      = "The new Server loads the world; the game goes on meanwhile."
 	textReplaced     = "The Server was replaced. The game paused for %v."

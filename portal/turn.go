@@ -75,6 +75,8 @@ func (rd *reader) handle(f link.Frame) error {
 		rd.carry()
 	case *link.Pong:
 		rd.a.lastPong.Store(int64(time.Since(rd.a.since)))
+	case *link.Stalled:
+		rd.busy(func() { rd.p.stalled(rd.a, f) })
 	case *link.Drained:
 		rd.p.log.Debug("server drained", "commit", f.Commit)
 	case *link.Request:
@@ -99,12 +101,15 @@ func frameSize(f link.Frame) int {
 	return overhead
 }
 
-// carry is release while a Server is attached. Meanwhile nobody reads what the
-// Server answers: that an encoder is slow must not count as the Server's silence.
-func (rd *reader) carry() {
+// carry is release while a Server is attached.
+func (rd *reader) carry() { rd.busy(rd.release) }
+
+// busy calls f, which writes to clients. Meanwhile nobody reads what the Server
+// answers: that an encoder is slow must not count as the Server's silence.
+func (rd *reader) busy(f func()) {
 	begun := time.Since(rd.a.since)
 	rd.a.carrying.Store(max(int64(begun), 1))
-	rd.release()
+	f()
 	if now := time.Since(rd.a.since); now-begun > pingEvery {
 		rd.p.log.Warn("output was held up: an encoder, or what it writes to, is slow", "took", now-begun)
 		rd.a.lastPong.Store(int64(now))

@@ -19,8 +19,8 @@ const (
 	maxBatchBytes = 16 << 20
 )
 
-// lastTries is how long a store in trouble is tried again when the game ends.
-const lastTries = 5 * time.Second
+// errGivenUp is why the committer ends before it has committed all.
+var errGivenUp = errors.New("the store is given up")
 
 // A committer commits what the loop hands it, on a goroutine of its own. It
 // starts a commit only when the link has written the output that goes with it,
@@ -31,16 +31,19 @@ type committer struct {
 	conn   *link.Conn
 	notify func() // called after each commit and when it fails
 	log    *slog.Logger
+	where  string // the store's address: asking for it may take as long as a disk that hangs
 
 	failpoint func(point string) // nil: off; set before run
 
 	mu        sync.Mutex
 	cond      sync.Cond
 	waiting   []batchAt
-	bytes     int    // of waiting and what is being committed
-	committed uint64 // the last number in the store
-	trouble   error  // why the store does not commit at the moment
-	failed    error  // why it never will again
+	bytes     int       // of waiting and what is being committed
+	turns     int       // as many batches
+	oldest    time.Time // when the first of them was handed over
+	committed uint64    // the last number in the store
+	stall     stall
+	failed    error // why nothing is committed any more
 	closing   bool
 	ended     chan struct{}
 }
@@ -50,11 +53,13 @@ type batchAt struct {
 	batch *store.Batch
 	mark  uint64
 	size  int
+	at    time.Time // when it was handed over
 }
 
 func newCommitter(st store.Store, epoch, last uint64, conn *link.Conn, notify func(), log *slog.Logger) *committer {
 	c := &committer{
-		store: st, epoch: epoch, conn: conn, notify: notify, log: log, committed: last, ended: make(chan struct{}),
+		store: st, epoch: epoch, conn: conn, notify: notify, log: log, where: st.Describe().Path,
+		committed: last, ended: make(chan struct{}),
 	}
 	c.cond.L = &c.mu
 	return c
@@ -67,8 +72,9 @@ func (c *committer) add(b *store.Batch, mark uint64) {
 		size += len(r.ID) + len(r.Data) + 32
 	}
 	c.mu.Lock()
-	c.waiting = append(c.waiting, batchAt{b, mark, size})
+	c.waiting = append(c.waiting, batchAt{b, mark, size, time.Now()})
 	c.bytes += size
+	c.turns++
 	c.mu.Unlock()
 	c.cond.Signal()
 }
@@ -80,11 +86,20 @@ func (c *committer) last() uint64 {
 	return c.committed
 }
 
-// full reports whether the loop is to wait for the store.
+// full reports whether the loop is to wait for the store: too much waits for it,
+// or it is in trouble. What was done since nobody can be told of, so the less
+// there is of it the better.
 func (c *committer) full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.waiting) > maxBatches || c.bytes > maxBatchBytes
+	return len(c.waiting) > maxBatches || c.bytes > maxBatchBytes || c.stall.told != ""
+}
+
+// left returns how many turns are not committed, and since when.
+func (c *committer) left() (turns int, since time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.turns, time.Since(c.oldest).Round(time.Millisecond)
 }
 
 // err returns why nothing will be committed any more, or nil.
@@ -101,15 +116,16 @@ func (c *committer) state() string {
 	switch {
 	case c.failed != nil:
 		return "failed: " + c.failed.Error()
-	case c.trouble != nil:
-		return "waiting: " + c.trouble.Error()
+	case c.stall.cause != nil:
+		return "waiting: " + c.stall.cause.Error()
 	}
 	return "running"
 }
 
 // close commits what is waiting and ends the committer; giveUp ends run's
 // context, which is done if the store is still in trouble after a while. It
-// returns why something was not committed.
+// returns why something was not committed. A commit that does not come back is
+// left behind: see ErrStoreHangs.
 func (c *committer) close(giveUp context.CancelFunc) error {
 	c.mu.Lock()
 	c.closing = true
@@ -117,8 +133,17 @@ func (c *committer) close(giveUp context.CancelFunc) error {
 	c.cond.Signal()
 	late := time.AfterFunc(lastTries, giveUp)
 	defer late.Stop()
-	<-c.ended
-	return c.err()
+	hangs := time.NewTimer(lastTries + lastWait)
+	defer hangs.Stop()
+	select {
+	case <-c.ended:
+		return c.err()
+	case <-hangs.C:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = fmt.Errorf("%w: %w", errGivenUp, ErrStoreHangs)
+	return c.failed
 }
 
 func (c *committer) run(ctx context.Context) {
@@ -130,13 +155,20 @@ func (c *committer) run(ctx context.Context) {
 		}
 		batches := c.waiting
 		c.waiting = nil
+		if len(batches) > 0 {
+			c.oldest = batches[0].at
+		}
+		failed := c.failed != nil // it was given up while the commit before hung
 		c.mu.Unlock()
-		if len(batches) == 0 {
+		if len(batches) == 0 || failed {
 			return
 		}
 		if err := c.commit(ctx, batches); err != nil {
 			c.mu.Lock()
-			c.failed = err
+			c.unwatchLocked()
+			if c.failed == nil {
+				c.failed = err
+			}
 			c.mu.Unlock()
 			c.notify()
 			return
@@ -160,39 +192,40 @@ func (c *committer) commit(ctx context.Context, batches []batchAt) error {
 	for i, b := range batches {
 		list[i], size = b.batch, size+b.size
 	}
+	c.watch()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := c.store.Commit(ctx, c.epoch, list)
 		if err == nil {
 			break
 		}
-		if errors.Is(err, store.ErrEpoch) || errors.Is(err, store.ErrGap) || errors.Is(err, store.ErrClosed) {
-			return fmt.Errorf("server: commit %d: %w", end.batch.Commit, err)
+		if store.Final(err) {
+			return finalError(end.batch.Commit, err)
 		}
-		c.mu.Lock()
-		first := c.trouble == nil
-		c.trouble = err
-		c.mu.Unlock()
-		if first {
-			c.log.Error("store does not commit; the game waits", "commit", end.batch.Commit, "err", err)
-		}
+		c.troubled(err)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("server: commit %d: %w", end.batch.Commit, err)
+			return fmt.Errorf("%w: commit %d: %w", errGivenUp, end.batch.Commit, err)
 		}
 	}
 	c.mu.Lock()
 	c.committed = end.batch.Commit
 	c.bytes -= size
-	if c.trouble != nil {
-		c.log.Info("store commits again", "commit", c.committed)
-		c.trouble = nil
-	}
+	c.turns -= len(batches)
+	after, told := c.recoveredLocked()
 	c.mu.Unlock()
 	c.passes(failpoint.Committed)
-	if err := c.conn.Send(&link.Committed{Commit: end.batch.Commit}); err != nil {
+	frames := make([]link.Frame, 0, 2)
+	if told { // that the game goes on comes before the answers that were held
+		frames = append(frames, &link.Stalled{})
+	}
+	frames = append(frames, &link.Committed{Commit: end.batch.Commit})
+	if after > 0 {
+		defer c.log.Info("store commits again", "after", after.Round(time.Millisecond))
+	}
+	if err := c.conn.Send(frames...); err != nil {
 		c.log.Debug("portal not told of a commit", "commit", end.batch.Commit, "err", err)
 	}
 	c.passes(failpoint.Acknowledged)

@@ -35,10 +35,12 @@ type portal struct {
 	last  uint64 // the last commit known to be in the store
 	next  link.Index
 
-	asides  []link.Unit // what each Server is told
-	drained bool
-	pongs   int
-	actions []*link.Action
+	asides   []link.Unit // what each Server is told
+	settling bool        // what is released is of the Server before
+	drained  bool
+	pongs    int
+	stalls   []string // what Stalled frames said
+	actions  []*link.Action
 }
 
 type heldTurn struct {
@@ -69,6 +71,15 @@ func newPortal(t *testing.T) *portal {
 	return &portal{t: t, l: pipe.Listen(), seats: map[link.Index]*client{}}
 }
 
+// lastWords is a transport whose other end may close it at any moment: what was
+// written before is read to its end, though credits cannot be given back any more.
+type lastWords struct{ link.Transport }
+
+func (t lastWords) Write(b []byte) (int, error) {
+	t.Transport.Write(b)
+	return len(b), nil
+}
+
 // attach takes a Server up: handshake, release of what it has committed, Seats
 // and logs.
 func (p *portal) attach() {
@@ -77,7 +88,7 @@ func (p *portal) attach() {
 	if err != nil {
 		p.t.Fatalf("Accept: %v", err)
 	}
-	p.conn = link.New(tr, link.Config{})
+	p.conn = link.New(lastWords{tr}, link.Config{})
 	p.drained, p.turn = false, nil
 	f, err := p.conn.Recv()
 	if err != nil {
@@ -95,8 +106,9 @@ func (p *portal) attach() {
 	}
 	p.hello = f.(*link.ServerHello)
 	p.last = p.hello.Commit
+	p.settling = true
 	p.release()
-	p.held = nil
+	p.settling, p.held = false, nil
 	p.send(&link.PortalHello{Version: link.Version, Portal: "portal", Epoch: 1})
 	for _, u := range p.asides {
 		p.send(&link.Aside{Unit: u})
@@ -145,6 +157,8 @@ func (p *portal) take(f link.Frame) {
 		p.pongs++
 	case *link.Drained:
 		p.drained = true
+	case *link.Stalled:
+		p.stalls = append(p.stalls, f.Text)
 	case *link.Reply:
 	case *link.Request:
 		p.send(&link.Reply{ID: f.ID, Message: message.New("services").With("services", []any{
@@ -201,7 +215,7 @@ func (p *portal) apply(f link.Frame) {
 			default:
 				c.msgs = append(c.msgs, f.Message)
 			}
-			if c.taken {
+			if c.taken && !p.settling { // a Seat says what is unread
 				p.send(&link.Credit{Index: i, Bytes: uint64(len(text) + 1)}, &link.Credit{Bytes: uint64(len(text) + 1)})
 			}
 		}

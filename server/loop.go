@@ -318,6 +318,7 @@ func (s *Server) endTurn() {
 		task.settle()
 	}
 	changes := s.world.TakeChanges()
+	s.reportUnstored(changes.Unstored)
 	s.stale = s.stale || !changes.Empty()
 	effects := s.world.TakeEffects()
 	// What is reported comes before the texts of the turn, so that what they
@@ -330,6 +331,7 @@ func (s *Server) endTurn() {
 	if !changes.Empty() {
 		s.assigned++
 		batch = newBatch(s.assigned, changes, lines, s.ended)
+		s.sift(batch)
 		s.ended = nil
 		s.passes(failpoint.Encoded)
 	}

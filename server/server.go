@@ -83,7 +83,7 @@ type Config struct {
 	Name   string // the Server's name at its Portal; "" means "server"
 	Game   Game
 	Dialer link.Dialer
-	Store  store.Store // the Server uses it until Run returns; its owner closes it
+	Store  store.Store // the Server uses it until Run returns, and with ErrStoreHangs after that; its owner closes it
 	Mode   link.Mode   // why the Server starts, as far as it is known: the Portal says it when the Server may go on
 	Logger *slog.Logger
 
@@ -254,7 +254,8 @@ func New(cfg Config) (*Server, error) {
 // Drain or ctx ends; both commit all that was done, and Run returns nil. While it
 // loads, another Server may play on the same store: Run takes the store over when
 // the Portal says that that one is dead, and only then. It fails if the game cannot
-// be loaded, if the Portal refuses it, or with ErrPortalLost. It is called once.
+// be loaded, if the Portal refuses it, with ErrPortalLost, with ErrReplaced, with an
+// error of the store that is Final, or with ErrNotSaved. It is called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.started = time.Now()
 	defer link.ClearUnit(s.cfg.Page) // an end in order is no fault of what ran last
@@ -290,7 +291,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(s.read)
 	commitCtx, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
-	wg.Go(func() { s.commits.run(commitCtx) })
+	go s.commits.run(commitCtx) // finish waits for it, unless the store hangs
 	stopped := context.AfterFunc(ctx, func() { close(s.stop) })
 	defer stopped()
 
@@ -322,9 +323,9 @@ func (s *Server) Run(ctx context.Context) error {
 
 // finish commits what the loop left and tells the Portal that all is done.
 func (s *Server) finish(giveUp context.CancelFunc) error {
-	err := s.commits.close(giveUp)
+	err := s.unsaved(s.commits.close(giveUp))
 	s.runGated()
-	if s.fatal != nil {
+	if s.fatal != nil && !errors.Is(err, ErrNotSaved) {
 		return s.fatal
 	}
 	if err != nil {
@@ -597,7 +598,7 @@ func (s *Server) statusMessage() message.Message {
 	}
 	services := []any{
 		map[string]any{"name": "link", "address": s.portal, "state": "running"},
-		map[string]any{"name": "store", "address": s.cfg.Store.Describe().Path, "state": s.commits.state()},
+		map[string]any{"name": "store", "address": s.commits.where, "state": s.commits.state()},
 	}
 	for _, st := range s.serviceStatus() {
 		services = append(services, map[string]any{"name": st.Name, "address": st.Addr, "state": st.State, "error": st.Error})

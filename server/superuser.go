@@ -111,7 +111,11 @@ func MakeSuperuser(ctx context.Context, cfg Config, r SuperuserRequest) (Superus
 	if err != nil {
 		return SuperuserReply{}, err
 	}
-	if changes := s.world.TakeChanges(); !changes.Empty() {
+	changes := s.world.TakeChanges()
+	for _, u := range changes.Unstored {
+		return SuperuserReply{}, u.Err
+	}
+	if !changes.Empty() {
 		batch := newBatch(state.Commit+1, changes, nil, nil)
 		if err := s.cfg.Store.Commit(ctx, state.Epoch, []*store.Batch{batch}); err != nil {
 			return SuperuserReply{}, fmt.Errorf("server: commit %d: %w", batch.Commit, err)

@@ -37,6 +37,11 @@ var (
 	// written. Correct their owner or permissions.
 	ErrReadOnly = errors.New("store: read-only")
 
+	// ErrIO means that the disk, or what it is connected by, fails to read or to
+	// write. A quota and a limit on the size of files (ulimit -f) look the same.
+	// The system's log says more; the same commit succeeds once that is mended.
+	ErrIO = errors.New("store: reading or writing fails")
+
 	// ErrLocked means that another process is in the middle of a transaction and
 	// did not end it in time. If it goes on, that process is stopped or hangs:
 	// end it.
@@ -56,6 +61,30 @@ var (
 	// before it.
 	ErrVersion = errors.New("store: file made by a newer build")
 )
+
+// Final reports whether an error of a Commit is for good. Then the Server ends,
+// and what it did not commit is lost to it; after all other errors the same
+// batches may be committed again, and succeed once the cause is gone.
+//
+//	ErrEpoch      for good: another Server has taken the world over
+//	ErrGap        for good: the file is not the one that the Server has loaded
+//	ErrBadBatch   for good: the same batch can never be stored
+//	ErrDamaged    for good: nothing more is written to the file
+//	ErrForeign, ErrVersion, ErrClosed
+//	              for good
+//	ErrFull       again: until there is room
+//	ErrReadOnly   again: until the permissions are corrected
+//	ErrIO         again: until the disk works
+//	ErrLocked     again: until the other process is out of the way
+//	all others    again: what is not known may pass
+func Final(err error) bool {
+	for _, final := range []error{ErrEpoch, ErrGap, ErrBadBatch, ErrDamaged, ErrForeign, ErrVersion, ErrClosed} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
+}
 
 // An Error is what the methods of a Store return, but for a context's cause and
 // the errors of Load's fn.
@@ -92,10 +121,11 @@ var hints = []struct {
 }{
 	{ErrGap, "restart the server; if the file was exchanged while it ran, stop it first"},
 	{ErrBadBatch, "this is a bug: report it with the log"},
-	{ErrEpoch, "another server of this world has taken over; this one has to end"},
+	{ErrEpoch, "nothing to do if the game was started again meanwhile; else look for a second server of this world and end it"},
 	{ErrTrimmed, "load the whole world again"},
 	{ErrFull, "make room on the disk; nothing is lost, and the server goes on by itself"},
-	{ErrReadOnly, "let the server's user write the file and its folder"},
+	{ErrReadOnly, "let the server's user write the file and its folder; nothing is lost, and the server goes on by itself"},
+	{ErrIO, "look into the system's log for the disk, and at quotas and limits on the size of files (ulimit -f); nothing is lost, and the server goes on by itself once it works"},
 	{ErrLocked, "another process holds the file: look for a second or stopped server and end it"},
 	{ErrDamaged, "keep the file and those beside it as they are, and restore a backup"},
 	{ErrForeign, "the path in the settings names a file of another program: correct it"},

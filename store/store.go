@@ -137,9 +137,8 @@ type Store interface {
 	// Commit makes batches durable in one transaction: all, or none and an
 	// error. The first must be 1 above the last commit and the others must
 	// follow without gap, else the error is ErrGap; the epoch must be the one
-	// begun last, else it is ErrEpoch. After any error but ErrEpoch and
-	// ErrClosed the same batches may be committed again. A later batch wins over
-	// an earlier one. Commits run one at a time; no batches are no commit.
+	// begun last, else it is ErrEpoch. After an error that is not Final the same
+	// batches may be committed again. A later batch wins over an earlier one. Commits run one at a time; no batches are no commit.
 	Commit(ctx context.Context, epoch uint64, batches []*Batch) error
 
 	// Trim forgets deletions with a commit number below before, once nobody will

@@ -12,7 +12,7 @@ import (
 func TestErrorAndHint(t *testing.T) {
 	for _, sentinel := range []error{
 		store.ErrGap, store.ErrBadBatch, store.ErrEpoch, store.ErrTrimmed, store.ErrFull, store.ErrReadOnly,
-		store.ErrLocked, store.ErrDamaged, store.ErrForeign, store.ErrVersion,
+		store.ErrIO, store.ErrLocked, store.ErrDamaged, store.ErrForeign, store.ErrVersion,
 	} {
 		e := &store.Error{Op: "sqlite: open", Path: "/w.db", Err: fmt.Errorf("%w: why", sentinel), Detail: "words"}
 		want := "sqlite: open /w.db: " + sentinel.Error() + ": why: words"
@@ -36,5 +36,20 @@ func TestCheck(t *testing.T) {
 	}
 	if err := store.Check(4, []*store.Batch{{Commit: 6}}); !errors.Is(err, store.ErrGap) {
 		t.Errorf("Check = %v, want ErrGap", err)
+	}
+}
+
+func TestFinal(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{store.ErrEpoch, true}, {store.ErrGap, true}, {store.ErrBadBatch, true}, {store.ErrDamaged, true},
+		{store.ErrForeign, true}, {store.ErrVersion, true}, {store.ErrClosed, true},
+		{store.ErrFull, false}, {store.ErrReadOnly, false}, {store.ErrIO, false}, {store.ErrLocked, false}, {errors.New("x"), false},
+	} {
+		if err := fmt.Errorf("server: %w", &store.Error{Err: c.err}); store.Final(err) != c.want {
+			t.Errorf("Final(%v) = %t, want %t", err, !c.want, c.want)
+		}
 	}
 }

@@ -29,7 +29,9 @@ func storable(t *testing.T, w *world.World) {
 			t.Errorf("TakeChanges panics: %.160v", r)
 		}
 	}()
-	w.TakeChanges()
+	for _, u := range w.TakeChanges().Unstored {
+		t.Errorf("%.160v", u.Err)
+	}
 }
 
 // What a setter took can be stored.

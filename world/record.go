@@ -43,6 +43,8 @@ type Changes struct {
 	Puts    []Record    // by kind, then in the order of their first change
 	Deletes []RecordKey // what is no more; none of them is in Puts
 	HighID  uint64      // the highest entity ID ever given out; 0 if that has not changed
+
+	Unstored []Unstored // what could not be put, and is not among Puts
 }
 
 // Empty reports whether nothing is to be stored.
@@ -89,19 +91,18 @@ func (w *World) TakeChanges() Changes {
 		if c.deleted {
 			continue
 		}
-		c.store(&out)
+		w.take(&out, c)
 	}
 	for _, t := range w.dirtyTimers {
 		t.dirty = false
 		if t.gone {
 			continue
 		}
-		t.isRow = true
-		out.put(RecordTimer, recordID(ID(t.id)), t.encode())
+		w.take(&out, t)
 	}
 	for _, s := range w.dirtySess {
 		s.dirty = false
-		s.store(&out)
+		w.take(&out, s)
 	}
 	out.Deletes = append(out.Deletes, w.deletes...)
 	if w.lastID != w.storedHighID {

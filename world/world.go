@@ -81,6 +81,7 @@ type World struct {
 	timers     timers
 	kept       []*timer             // those that are not run: this build has no handler, or PassNext was called
 	unread     map[RecordKey][]byte // records that could not be read, kept as they are
+	unstored   map[RecordKey]bool   // reported as Unstored, and not stored since
 	settings   map[string]setting
 	classes    map[string]*class
 	byType     map[reflect.Type]*class

@@ -399,6 +399,20 @@ func TestTimers(t *testing.T) {
 	if want := []time.Duration{60e9, 90e9, 120e9, 180e9}; !slices.Equal(fired, want) {
 		t.Errorf("fired at %v, want %v", fired, want)
 	}
+	// A load at the moment of the first beat, which was run, is no second one.
+	first := newWorld(t, cfg)
+	must[world.TimerID](t)(first.Every(time.Minute, first.NewRoom("R"), "tick", nil))
+	begun := clk.t.Truncate(time.Millisecond)
+	only := rows{}
+	only.apply(t, first.TakeChanges())
+	clk.t, _ = first.NextTimer()
+	_, run := first.FireNext()
+	ok(t, run())
+	again, _ := only.load(t, cfg, 2, nil)
+	if at, _ := again.NextTimer(); at.Sub(begun) != 2*time.Minute {
+		t.Errorf("next beat after a load at the first one is at %v, want 2m", at.Sub(begun))
+	}
+
 	clk.t = start.Add(10*time.Minute + time.Second)
 	w2, report := st.load(t, cfg, 1, nil)
 	if len(report.Problems) != 0 {

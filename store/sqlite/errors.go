@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -24,19 +25,32 @@ func (s *Store) fail(op string, err error) error {
 	if errors.As(err, &foreign) {
 		e.Err, e.Detail = translate(foreign.Code()), err.Error()
 	}
+	if errors.Is(e.Err, store.ErrDamaged) {
+		s.damaged.Store(true)
+	}
 	return e
 }
 
-// errSQLite stands for what has no name in package store: failing disks, bugs.
+// errSQLite stands for what has no name in package store, such as bugs.
 var errSQLite = errors.New("database error")
 
-// translate takes an extended result code; its low byte is the primary one.
+// errFoundDamaged is what follows the first ErrDamaged of a Store.
+var errFoundDamaged = fmt.Errorf("%w: it was found to be damaged before, and is not written any more", store.ErrDamaged)
+
+// translate takes an extended result code; its low byte is the primary one. Of
+// those that are not named here none is known to be for good, so a commit is
+// tried again.
 func translate(code int) error {
 	switch code & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return store.ErrLocked
 	case sqlite3.SQLITE_FULL:
 		return store.ErrFull
+	case sqlite3.SQLITE_IOERR:
+		if code == sqlite3.SQLITE_IOERR_SHMSIZE { // the file of shared memory could not grow
+			return store.ErrFull
+		}
+		return store.ErrIO
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
 		return store.ErrReadOnly
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:

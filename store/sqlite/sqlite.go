@@ -81,6 +81,8 @@ type Store struct {
 	readDB   *sql.DB
 	upkeepDB *sql.DB // belongs to the upkeep goroutine
 
+	damaged atomic.Bool // the file is not whole: nothing is written to it any more
+
 	logged   atomic.Int64  // bytes, roughly, that went to the WAL since the last checkpoint
 	unfolded atomic.Int64  // transactions with lines since the last fold
 	wake     chan struct{} // cap 1: upkeep is to look at the two above
@@ -119,8 +121,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.log = slog.Default()
 	}
 	if err := s.open(ctx); err != nil {
+		err = s.fail("open", err) // notes damage, for closeDBs
 		s.closeDBs()
-		return nil, s.fail("open", err)
+		return nil, err
 	}
 	// Upkeep ends with Close, whatever becomes of Open's ctx.
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -134,7 +137,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.path = path
-	if s.writeDB, s.write, err = s.connect(ctx, fmt.Sprintf("cache_size(-%d)", writeCache)); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.write); err != nil {
@@ -146,25 +149,30 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.stmt.prepare(ctx, s.write); err != nil {
 		return err
 	}
-	if s.upkeepDB, err = s.pool(1); err != nil {
+	if s.upkeepDB, err = s.pool(1, s.pragmas()); err != nil {
 		return err
 	}
-	s.readDB, err = s.pool(maxLoads, "query_only(1)")
+	s.readDB, err = s.pool(maxLoads, s.pragmas("query_only(1)"))
 	return err
 }
 
-// pool returns a pool of up to n connections to the file; none is made yet.
-func (s *Store) pool(n int, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_pragma": append([]string{
+// pragmas are the settings of each connection.
+func (s *Store) pragmas(more ...string) []string {
+	return append([]string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout),
 		"synchronous(" + s.synchronous() + ")",
 		"wal_autocheckpoint(0)", // upkeep does it
 		fmt.Sprintf("journal_size_limit(%d)", maxWAL),
 		"cell_size_check(1)", // finds damage rather than reading past it
 		"trusted_schema(0)",
-	}, pragmas...)}
+	}, more...)
+}
+
+// pool returns a pool of up to n connections to the file, which set pragmas when
+// they are made; none is yet.
+func (s *Store) pool(n int, pragmas []string) (*sql.DB, error) {
 	// The path goes in as a URL, so that none of its bytes is taken for a query.
-	dsn := (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
+	dsn := (&url.URL{Scheme: "file", Path: s.path, RawQuery: url.Values{"_pragma": pragmas}.Encode()}).String()
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
@@ -174,13 +182,22 @@ func (s *Store) pool(n int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-func (s *Store) connect(ctx context.Context, pragmas ...string) (*sql.DB, *sql.Conn, error) {
-	db, err := s.pool(1, pragmas...)
-	if err != nil {
-		return nil, nil, err
+// connect makes the writing connection, the first to the file. Its settings come
+// afterwards: if the file is damaged they fail, which must not make the driver
+// close a connection, since that would move the log into the file.
+func (s *Store) connect(ctx context.Context) (err error) {
+	if s.writeDB, err = s.pool(1, nil); err != nil {
+		return err
 	}
-	conn, err := db.Conn(ctx)
-	return db, conn, err
+	if s.write, err = s.writeDB.Conn(ctx); err != nil {
+		return err
+	}
+	for _, p := range s.pragmas(fmt.Sprintf("cache_size(-%d)", writeCache)) {
+		if _, err := s.write.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) synchronous() string {
@@ -224,7 +241,8 @@ func prepareFile(path string) (string, error) {
 	return path, err
 }
 
-// begin takes the writing connection, unless ctx has ended or s is closed.
+// begin takes the writing connection, unless ctx has ended, s is closed or the
+// file is damaged.
 func (s *Store) begin(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -234,9 +252,13 @@ func (s *Store) begin(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if s.isClosed() {
+	switch {
+	case s.isClosed():
 		s.end()
 		return store.ErrClosed
+	case s.damaged.Load():
+		s.end()
+		return errFoundDamaged
 	}
 	return nil
 }
@@ -262,6 +284,7 @@ func (s *Store) Describe() store.Description {
 
 // Close implements store.Store. It ends Loads in progress with ErrClosed, moves
 // the log into the file and removes it, unless another Store has the file open.
+// With a damaged file it leaves both as they are, and one descriptor open.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -278,16 +301,25 @@ func (s *Store) Close() error {
 	return s.fail("close", err)
 }
 
-// closeDBs closes what is open; Open uses it too when it fails half-way.
+// closeDBs closes what is open; Open uses it too when it fails half-way. The
+// writer comes last: its end moves the log into the file, so one of a damaged
+// file stays open until the process ends.
 func (s *Store) closeDBs() error {
-	errs := []error{s.stmt.close()}
-	if s.write != nil {
-		errs = append(errs, s.write.Close())
-	}
-	for _, db := range []*sql.DB{s.readDB, s.upkeepDB, s.writeDB} { // the writer last: it empties the log
+	var errs []error
+	for _, db := range []*sql.DB{s.readDB, s.upkeepDB} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
+	}
+	if s.damaged.Load() {
+		return errors.Join(errs...)
+	}
+	errs = append(errs, s.stmt.close())
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	if s.writeDB != nil {
+		errs = append(errs, s.writeDB.Close())
 	}
 	return errors.Join(errs...)
 }

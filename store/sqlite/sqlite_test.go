@@ -201,41 +201,6 @@ func TestNoFolder(t *testing.T) {
 	}
 }
 
-// Damage in the middle of the file is found by reading, not passed over.
-func TestDamaged(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "w.db")
-	s := open(t, path)
-	state := acquire(t, s)
-	world := &store.Batch{Commit: 1}
-	for i := range 200 {
-		world.Puts = append(world.Puts, batch(1, strconv.Itoa(i), 600)[0].Puts...)
-	}
-	if err := s.Commit(t.Context(), state.Epoch, []*store.Batch{world}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := len(data) / 4; i < len(data)*3/4; i++ {
-		data[i] = 0xA5
-	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err = sqlite.Open(t.Context(), sqlite.Config{Path: path})
-	if err == nil {
-		defer s.Close()
-		_, err = s.Load(t.Context(), 0, func(store.Row) error { return nil })
-	}
-	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), path) {
-		t.Errorf("Load of a damaged file = %v, want ErrDamaged with the path", err)
-	}
-}
-
 func TestFull(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "w.db"))
 	state := acquire(t, s)

@@ -45,6 +45,9 @@ func (s *Store) upkeep(ctx context.Context) {
 		case <-timer.C:
 			due, waiting = true, false
 		}
+		if s.damaged.Load() {
+			continue
+		}
 		if s.unfolded.Load() >= foldAt {
 			s.report(ctx, "fold line numbers", s.fold(ctx))
 		}

@@ -336,9 +336,31 @@ func (r *run) finish(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	if want := int64(firstCoins * r.cfg.Bots); total != want {
+	// A coin that was on its way while the bots were asked one after the other was
+	// counted twice, or not at all.
+	want := int64(firstCoins * r.cfg.Bots)
+	for end := time.Now().Add(patience); total != want && time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
+		total = r.countCoins(ctx)
+	}
+	if total != want {
 		r.wrong("", 0, "there are %d coins, want %d", total, want)
 	}
+}
+
+// countCoins asks all bots for their coins.
+func (r *run) countCoins(ctx context.Context) (total int64) {
+	for _, b := range r.list {
+		text, err := b.ask(ctx)
+		if err != nil {
+			return -1
+		}
+		st, err := parseStored(text)
+		if err != nil {
+			return -1
+		}
+		total += st.coins
+	}
+	return total
 }
 
 // measure looks at the processes, before the first fault and at the end.

@@ -287,8 +287,6 @@ func (r *run) finish(ctx context.Context) {
 	total := int64(0)
 	for _, b := range r.list {
 		wg.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
 			if !b.await(ctx, func() bool { return b.playing && len(b.pending) == 0 && len(b.unburnt) == 0 }) {
 				b.mu.Lock()
 				for _, p := range b.pending {
@@ -299,6 +297,13 @@ func (r *run) finish(ctx context.Context) {
 				}
 				b.mu.Unlock()
 			}
+		})
+	}
+	wg.Wait() // nobody pays any more
+	for _, b := range r.list {
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
 			// What was set before a cut burns without being told.
 			var st stored
 			var err error
@@ -336,8 +341,8 @@ func (r *run) finish(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	// A coin that was on its way while the bots were asked one after the other was
-	// counted twice, or not at all.
+	// What a session typed that was cut may have been done meanwhile: a coin on its
+	// way was counted twice, or not at all.
 	want := int64(firstCoins * r.cfg.Bots)
 	for end := time.Now().Add(patience); total != want && time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
 		total = r.countCoins(ctx)

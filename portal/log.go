@@ -100,6 +100,22 @@ func (g *lineLog) stamped(q link.QuestionID) bool {
 	return false
 }
 
+// stampAhead gives a question's stamp to the text that was typed before it was
+// asked and will answer it, and reports whether there is one: the first without a
+// stamp behind the command's own line and done. The Server that asks has that line
+// without the stamp; with it, the next one cannot take it for a command.
+func (g *lineLog) stampAhead(q link.QuestionID, done uint64) bool {
+	for i := range g.lines {
+		l := &g.lines[i]
+		if l.kind != lineInput || l.n <= max(q.Line, done) || l.question != (link.QuestionID{}) || message.CanonicalName(l.message.Name) != "text" {
+			continue
+		}
+		l.question = q
+		return true
+	}
+	return false
+}
+
 // process takes out the lines up to n. It reports whether an input was among
 // them, an update, and the close.
 func (g *lineLog) process(n uint64) (input, update, closed bool) {

@@ -40,17 +40,33 @@ func TestSequences(t *testing.T) {
 			srv.take()
 			say(t, ada, "look", "connect ada", "hunter2")
 			srv.send(end(0, 1, 2), &link.Question{Session: 1, ID: link.QuestionID{Line: 3, K: 1}, Hidden: true, Prompt: "Password:"}, end(0))
-			wantLines(t, c, "ask Password: hidden=true")
+			// What was typed ahead is the answer, and is one to the next Server, too.
+			wantLines(t, c, "ask Password: hidden=false")
+			if ada.Hidden() {
+				t.Error("the question is answered, Hidden = true")
+			}
 			srv.kill()
 			srv = b.attach(2, 0)
-			srv.want("hello porch tide 3", "seat 1 #1 p2 u0 q3.1", "synced", "input 1:3 connect ada", "input 1:4 hunter2")
+			srv.want("hello porch tide 3", "seat 1 #1 p2 u0", "synced", "input 1:3 connect ada", "input 1:4 q3.1 hunter2")
 			srv.send(&link.Question{Session: 1}, end(1, 1, 4), &link.Committed{Commit: 1})
-			wantLines(t, c, "answered")
-			if ada.Hidden() {
-				t.Error("the question is closed, Hidden = true")
-			}
+			wantLines(t, c)
 			say(t, ada, "look")
 			srv.want("input 1:5 look")
+		})
+	})
+	t.Run("typed ahead, and processed with the question", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b := startBench(t, nil)
+			ada, c := b.connect()
+			srv := b.attach(1, 0)
+			srv.take()
+			say(t, ada, "nap", "look")
+			// The nap is over and asks, when look has run.
+			srv.send(&link.Question{Session: 1, ID: link.QuestionID{Line: 2, K: 1}, Prompt: "Again?"}, end(0, 1, 3))
+			wantLines(t, c, "ask Again? hidden=false")
+			srv.take()
+			say(t, ada, "yes")
+			srv.want("input 1:4 q2.1 yes")
 		})
 	})
 	t.Run("the question died", func(t *testing.T) {

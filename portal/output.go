@@ -176,12 +176,13 @@ func (s *Session) tell(text string, o message.Options) {
 	s.write(out)
 }
 
-// ask carries out a Question frame.
-func (s *Session) ask(f *link.Question) {
+// ask carries out a Question frame, of a turn that has processed the session's lines
+// up to done.
+func (s *Session) ask(f *link.Question, done uint64) {
 	s.out.Lock()
 	s.mu.Lock()
 	was, caps, ended := s.hidden, s.caps, s.ended
-	open := f.ID != link.QuestionID{} && !s.log.stamped(f.ID)
+	open := f.ID != link.QuestionID{} && !s.log.stamped(f.ID) && !s.log.stampAhead(f.ID, done)
 	s.question, s.hidden = link.QuestionID{}, false
 	if open && !ended {
 		s.question, s.hidden = f.ID, f.Hidden

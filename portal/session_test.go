@@ -201,6 +201,7 @@ func TestQuestionsAreStampedOnTextAlone(t *testing.T) {
 		say(t, s, "pw", "look")
 		srv.want("input 1:2 x", "input 1:3 q1.1 pw", "input 1:4 look")
 		wantLines(t, c, "ask 1 hidden=true", "answered")
+		srv.send(end(0, 1, 4))
 		// One question takes the place of another; one that is closed ends hiding.
 		srv.send(ask(2, true), ask(3, true), ask(4, false), ask(5, true), &link.Question{Session: 1}, end(0))
 		wantLines(t, c, "ask 2 hidden=true", "ask 3 hidden=true", "answered", "ask 4 hidden=false", "ask 5 hidden=true", "answered")

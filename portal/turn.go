@@ -158,7 +158,7 @@ func (rd *reader) carryOut(t *turn) {
 			clear(rd.to)
 		case *link.Question:
 			if s := rd.session(t.a, f.Session); s != nil {
-				s.ask(f)
+				s.ask(f, t.processes(f.Session))
 			}
 		case *link.Login:
 			if s := rd.session(t.a, f.Session); s != nil {
@@ -186,6 +186,16 @@ func (rd *reader) carryOut(t *turn) {
 		}
 	}
 	rd.p.passes(failpoint.Released)
+}
+
+// processes returns the last line of a session that the turn has processed, or 0.
+func (t *turn) processes(i link.Index) uint64 {
+	for _, l := range t.end.Lines {
+		if l.Session == i {
+			return l.N
+		}
+	}
+	return 0
 }
 
 // session returns the session of a frame, or nil if it is gone.

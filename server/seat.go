@@ -258,6 +258,9 @@ func (s *Server) pumpHeld(seat *seat, t *task) (resume *task, dead bool) {
 		text, isText := answerText(f)
 		switch {
 		case isText && (f.Question == t.question || f.Question == link.QuestionID{}):
+			if f.Question == (link.QuestionID{}) { // typed ahead: the Portal may not know that it is the answer
+				s.world.Emit(closeQuestion{seat})
+			}
 			t.answer = text
 			return t, false
 		case isText:

@@ -35,6 +35,23 @@ type Game struct {
 	// that every game has, limits among them. Portal.Setting and Server.Setting
 	// return the values of its own ones.
 	Settings []config.Setting
+
+	// Commands are subcommands of the game's own program, beside those that every
+	// game has.
+	Commands []Command
+}
+
+// A Command is a subcommand of a game's own.
+type Command struct {
+	Name  string // what is typed; none of those that every game has
+	Short string // what it does, for the list of commands
+
+	// Run does the work. args is what follows the name, flags too: it parses them
+	// itself, and "--help" is one. ctx ends with the first signal that ends a
+	// program. The error is printed, with what its method Hint says, if it has one.
+	// The exit code is 2 if its method Usage says that the command line is wrong,
+	// and 1 for any other error.
+	Run func(ctx context.Context, args []string, stdio Stdio) error
 }
 
 // Stdio is where a command reads and writes. A nil In is empty, the other nil
@@ -243,6 +260,19 @@ func (a *app) command() *cobra.Command {
 	srv.Flags().BoolVar(&child.lifeline, "lifeline", false, "file descriptor 3 ends with the Portal")
 	srv.Flags().BoolVar(&child.demo, "demo", false, "this is a demo")
 	a.operate(leaf)
+	for _, own := range a.game.Commands {
+		root.AddCommand(&cobra.Command{
+			Use: own.Name + " [flags]", Short: own.Short, DisableFlagParsing: true,
+			RunE: func(cmd *cobra.Command, args []string) error {
+				err := own.Run(cmd.Context(), args, Stdio{In: a.in, Out: a.out, Err: a.err})
+				var wrong interface{ Usage() bool }
+				if errors.As(err, &wrong) && wrong.Usage() {
+					return &usageError{err: err, hint: hintOf(err)}
+				}
+				return err
+			},
+		})
+	}
 	return root
 }
 

@@ -3,8 +3,16 @@
 package main
 
 import (
+	"mudlark.dev/chaos"
 	"mudlark.dev/examples/mudflat"
 	"mudlark.dev/launch"
 )
 
-func main() { launch.Main(mudflat.Game()) }
+func main() {
+	if game, ok := chaos.Playing(); ok {
+		launch.Main(game)
+	}
+	game := mudflat.Game()
+	game.Commands = append(game.Commands, chaos.Command())
+	launch.Main(game)
+}

@@ -146,7 +146,18 @@ func (h *host) server(ctx context.Context, old int, limit time.Duration) (int, e
 	}) {
 		return st.Server.PID, nil
 	}
-	return 0, fmt.Errorf("no Server plays after %v: %s (%s), %w", limit, st.Server.State, st.Server.Cause, err)
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	select {
+	case <-h.ended:
+		return 0, fmt.Errorf("the Portal has ended: %v; %s says why", h.cmd.ProcessState, h.console)
+	default:
+	}
+	if err != nil {
+		return 0, fmt.Errorf("no Server plays after %v: status: %w", limit, err)
+	}
+	return 0, fmt.Errorf("no Server plays after %v: it is %s; %s", limit, st.Server.State, st.Server.Cause)
 }
 
 // arm has the next Server find failpoints.

@@ -179,7 +179,7 @@ func (r *run) all(ctx context.Context, dir string) (err error) {
 		b.start()
 		typists.Go(func() { b.play(botCtx) })
 	}
-	faultErr := r.break_(ctx)
+	faultErr := r.injectAll(ctx)
 	for _, b := range r.list {
 		b.stop()
 	}
@@ -401,6 +401,8 @@ func (r *run) sum() {
 	pauses := map[string][]time.Duration{}
 	var quick histogram
 	for _, b := range r.list {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		quick.merge(&b.quick)
 		for i, wait := range b.waits {
 			kind := r.windows[i].kind
@@ -416,9 +418,9 @@ func (r *run) sum() {
 	}
 }
 
-// break_ injects the faults of the plan. An error is one of the game, which does not
+// injectAll injects the faults of the plan. An error is one of the game, which does not
 // come back, or the end of ctx.
-func (r *run) break_(ctx context.Context) error {
+func (r *run) injectAll(ctx context.Context) error {
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	d := r.cfg.Duration
 	if d == 0 && len(r.mix) == 0 {
@@ -448,6 +450,9 @@ func (r *run) break_(ctx context.Context) error {
 		}
 		at := r.open(f.kind)
 		if pid, err = r.inject(ctx, f, pid); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			r.wrong("", 0, "fault %d, %s: %v", i+1, f.kind, err)
 			if pid, err = r.host.server(ctx, 0, patience); err != nil {
 				return err

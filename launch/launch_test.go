@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,39 @@ func TestRunExitCodes(t *testing.T) {
 				t.Errorf("Run(%q) left %v in the folder (%v)", tt.args, list, err)
 			}
 		})
+	}
+}
+
+// wrongUse is an error of a command of a game's own that is the user's.
+type wrongUse struct{ error }
+
+func (wrongUse) Hint() string { return "do it otherwise" }
+func (wrongUse) Usage() bool  { return true }
+
+// A game's own command gets what follows its name as it is.
+func TestOwnCommand(t *testing.T) {
+	tests := []struct {
+		args []string
+		err  error
+		code int
+		want string // written as an error
+	}{
+		{[]string{"sing", "--loud", "-n", "3", "song"}, nil, 0, ""},
+		{[]string{"sing", "--help"}, errors.New("hoarse"), 1, "error: hoarse\n"},
+		{[]string{"sing"}, wrongUse{errors.New("no song")}, 2, "error: no song\nhint: do it otherwise\n"},
+	}
+	for _, tt := range tests {
+		var got []string
+		var out, errOut bytes.Buffer
+		game := Game{Commands: []Command{{Name: "sing", Short: "Sing", Run: func(_ context.Context, args []string, stdio Stdio) error {
+			got = args
+			io.WriteString(stdio.Out, "la")
+			return tt.err
+		}}}}
+		code := Run(t.Context(), game, tt.args, Stdio{Out: &out, Err: &errOut})
+		if code != tt.code || errOut.String() != tt.want || out.String() != "la" || !slices.Equal(got, tt.args[1:]) {
+			t.Errorf("Run(%q) = %d with arguments %q, output %q and errors %q, want %d and %q", tt.args, code, got, &out, &errOut, tt.code, tt.want)
+		}
 	}
 }
 

@@ -122,4 +122,18 @@ func TestProcess(t *testing.T) {
 			t.Errorf("%s: it wrote %q and ended with %v", tt.action, out, cmd.ProcessState)
 		}
 	}
+
+	cmd := exec.Command(os.Args[0], "-test.run=^TestProcess$")
+	cmd.Env = append(os.Environ(), "FAILPOINT_TEST=server.executed=stop")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(cmd.Process.Pid, &ws, syscall.WUNTRACED, nil); err != nil || !ws.Stopped() {
+		t.Errorf("stop: %v, wait status %#x, want a process that is stopped", err, ws)
+	}
+	cmd.Process.Signal(syscall.SIGCONT)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("stop: the process does not go on: %v", err)
+	}
 }

@@ -257,7 +257,7 @@ func (r *run) waited(b *bot, sent, now time.Time, quick bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wait := now.Sub(sent)
-	free := true
+	first := -1 // the fault that held it up; those after it find it waiting
 	for i := len(r.windows) - 1; i >= 0; i-- {
 		w := &r.windows[i]
 		if w.begin.After(now) {
@@ -266,10 +266,12 @@ func (r *run) waited(b *bot, sent, now time.Time, quick bool) {
 		if !w.end.IsZero() && w.end.Before(sent) {
 			break // the ones before ended before
 		}
-		free = false
-		b.waits[i] = max(b.waits[i], wait)
+		first = i
 	}
-	if free && quick {
+	switch {
+	case first >= 0:
+		b.waits[first] = max(b.waits[first], wait)
+	case quick:
 		b.quick.add(wait)
 	}
 }

@@ -108,9 +108,9 @@ func TestMix(t *testing.T) {
 			t.Errorf("parseMix(%q): %v, want %q", text, err, want)
 		}
 	}
-	cfg := Config{Bots: -1, Ahead: 101, Think: time.Microsecond, Hang: time.Millisecond, Duration: -1}
+	cfg := Config{Bots: -1, Ahead: 101, Think: time.Microsecond, Hang: time.Millisecond, Duration: -1, Gap: -1}
 	err := cfg.defaults()
-	for _, flag := range []string{"--bots", "--ahead", "--think", "--hang", "--duration"} {
+	for _, flag := range []string{"--bots", "--ahead", "--think", "--hang", "--duration", "--gap"} {
 		if err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("defaults: %v, want an error about %s", err, flag)
 		}

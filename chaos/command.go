@@ -42,6 +42,7 @@ func runCommand(ctx context.Context, args []string, stdio launch.Stdio) error {
 	flags.IntVar(&cfg.Objects, "objects", 0, "objects in the world")
 	flags.StringVar(&cfg.Mix, "mix", "", "kinds of faults, as `kind=weight,...`; none for no fault. Kinds: "+names(usualMix))
 	flags.DurationVar(&cfg.Think, "think", 0, "from one line of a bot to its next, on average (0: 100ms)")
+	flags.DurationVar(&cfg.Gap, "gap", 0, "between two faults, so that players get over one before the next")
 	rate := flags.Float64("rate", 0, "lines of a bot in a second, on average, instead of --think")
 	flags.IntVar(&cfg.Ahead, "ahead", 4, "lines of a bot that may be without an answer")
 	flags.DurationVar(&cfg.Hang, "hang", 0, "the setting server.hang (0: 2s, with more than 10,000 objects 1m)")

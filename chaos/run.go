@@ -26,6 +26,7 @@ type Config struct {
 	Objects  int           // that the world has beside the bots
 	Mix      string        // the kinds of faults, such as "kill=3,reload=1"; "" means the usual ones, "none" none
 	Think    time.Duration // between two lines of a bot, on average; 0 means 100ms
+	Gap      time.Duration // between two faults, beside the moment that the plan has; 0 is none, so that faults meet
 	Ahead    int           // lines of a bot that may be without an answer; 0 means 4
 	Hang     time.Duration // server.hang; 0 means 2s, and 60s with more than 10,000 objects
 	Keep     bool          // the game's folder is kept in any case
@@ -68,6 +69,9 @@ func (c *Config) defaults() error {
 		hang = time.Minute
 	}
 	defTime("hang", &c.Hang, hang, time.Second)
+	if c.Gap < 0 {
+		errs = append(errs, fmt.Errorf("--gap: %v is negative", c.Gap))
+	}
 	if c.Duration < 0 {
 		errs = append(errs, fmt.Errorf("--duration: %v is negative", c.Duration))
 	}
@@ -443,7 +447,7 @@ func (r *run) injectAll(ctx context.Context) error {
 		return err
 	}
 	for i, f := range list {
-		if !sleep(limit, f.wait) {
+		if !sleep(limit, r.cfg.Gap+f.wait) {
 			break
 		}
 		if f.kind == kindFull && !canLimit {

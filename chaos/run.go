@@ -287,8 +287,6 @@ func (r *run) finish(ctx context.Context) {
 	total := int64(0)
 	for _, b := range r.list {
 		wg.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
 			if !b.await(ctx, func() bool { return b.playing && len(b.pending) == 0 && len(b.unburnt) == 0 }) {
 				b.mu.Lock()
 				for _, p := range b.pending {
@@ -299,6 +297,13 @@ func (r *run) finish(ctx context.Context) {
 				}
 				b.mu.Unlock()
 			}
+		})
+	}
+	wg.Wait() // nobody pays any more
+	for _, b := range r.list {
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
 			// What was set before a cut burns without being told.
 			var st stored
 			var err error

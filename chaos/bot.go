@@ -253,7 +253,7 @@ func (b *bot) read(conn net.Conn, gen int) {
 }
 
 var (
-	prompt  = regexp.MustCompile(`(ask|hush) (\d+)\? ?|Password: ?$`)
+	prompt  = regexp.MustCompile(`(ask|hush) (\d+)\? ?|Password: ?`)
 	answer  = regexp.MustCompile(`^(act|read|pay|fuse|ask|hush|slow|nap) (\d+) is done( with (.*))?$`)
 	napped  = regexp.MustCompile(`^nap \d+ is over$`)
 	escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")

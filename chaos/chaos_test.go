@@ -184,6 +184,16 @@ func TestBotNotices(t *testing.T) {
 	}
 }
 
+// What follows a prompt on its line is a text of its own.
+func TestBotBehindPrompt(t *testing.T) {
+	r := &run{cfg: Config{Bots: 1, Progress: new(bytes.Buffer)}, began: time.Now()}
+	b := newBot(r, 1)
+	b.line(nil, "Password: Welcome, Bot1.")
+	if !b.asksPass || !b.welcome {
+		t.Errorf("asked for the password: %v, welcome: %v, want both", b.asksPass, b.welcome)
+	}
+}
+
 // After a cut the first of the lines that were typed may be stored, and no others.
 func TestBotSettles(t *testing.T) {
 	tests := []struct{ stored, want string }{

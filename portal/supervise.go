@@ -270,7 +270,7 @@ func (v *supervisor) run(ctx context.Context) {
 			v.setState(StateDown, 0, w.cause)
 			if w.attached {
 				mode = link.ModeCrash
-			} else if v.p.cfg.Starter != nil && next == nil {
+			} else if v.p.cfg.Starter != nil && next == nil && !w.outside {
 				v.p.tellAway(textCannotStart)
 			}
 			back := v.revert(&w)
@@ -286,8 +286,8 @@ func (v *supervisor) run(ctx context.Context) {
 				backoff = 0
 			case back, next != nil:
 				backoff = 0
-			case w.attached && w.outside: // no fault of the program's: as before
-			case time.Since(began) < quickDeath || !w.attached:
+			case w.outside && time.Since(began) < quickDeath: // no fault of the program's: as before
+			case time.Since(began) < quickDeath || !w.attached && !w.outside:
 				backoff = min(max(2*backoff, firstBackoff), lastBackoff)
 			default:
 				backoff = 0
@@ -442,6 +442,7 @@ func (w *watch) run(ctx context.Context) {
 			if w.why != "" {
 				w.cause = w.why + ": " + w.cause
 			}
+			w.lastLinks()
 			return
 
 		case a := <-v.admits:
@@ -516,6 +517,28 @@ func (w *watch) run(ctx context.Context) {
 				return
 			}
 			w.kill()
+		}
+	}
+}
+
+// lastLinks takes what links have to say of the process, which is dead: it may have
+// been attached for a moment.
+func (w *watch) lastLinks() {
+	for {
+		select {
+		case c := <-w.v.links:
+			switch {
+			case c.a.gen != w.v.gen:
+				w.v.late(c)
+			case c.attached && !w.attached:
+				w.attached, w.since = true, time.Now()
+				if w.asker != nil {
+					w.v.p.replaced(w.asker, nil)
+					w.asker = nil
+				}
+			}
+		default:
+			return
 		}
 	}
 }

@@ -229,6 +229,26 @@ func TestCrashedServerIsReplaced(t *testing.T) {
 	})
 }
 
+// A kill from outside is no fault of the program's: it makes nobody wait, and
+// nobody is told that the game cannot be started.
+func TestKilledFromOutside(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b, st := startSupervised(t, nil, "attach", "silent", "silent", "attach")
+		_, c := b.connect()
+		c.take()
+		sleep(time.Minute)
+		for n := 1; n <= 3; n++ { // the first plays, the others load
+			st.proc(n).end(portal.Exit{Signal: "killed"})
+			synctest.Wait()
+			if got := len(st.started()); got != n+1 {
+				t.Fatalf("after %d kills %d Servers were started", n, got)
+			}
+		}
+		wantState(t, b, portal.StateAttached, "killed")
+		wantLines(t, c)
+	})
+}
+
 func TestHangingServerIsDumpedAndKilled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b, st := startSupervised(t, func(c *portal.Config) { c.Hang = 5 * time.Second }, "attach")

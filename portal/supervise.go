@@ -242,6 +242,9 @@ func (v *supervisor) run(ctx context.Context) {
 		}
 		if err == nil {
 			if next != nil && next.waiting != nil {
+				if asker != nil && !asker.paused.IsZero() {
+					v.p.log.Info("old server has ended", "took", time.Since(asker.paused))
+				}
 				next.waiting <- verdict{gen: v.gen, mode: mode}
 			}
 			w.run(ctx)

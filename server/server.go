@@ -360,6 +360,14 @@ func (s *Server) newWorld() (*world.World, error) {
 	return w, nil
 }
 
+// A Server that loads catches up with the one that plays until it has at most
+// fewRows to load, but not more than catchUps times: one that changes faster than
+// it is read would never be ready.
+const (
+	catchUps = 5
+	fewRows  = 200
+)
+
 // load makes a world of what is in the store. It may be behind by the time that it
 // is to be played, so nothing of it is tied together yet.
 func (s *Server) load(ctx context.Context) (w *world.World, at uint64, err error) {
@@ -372,6 +380,18 @@ func (s *Server) load(ctx context.Context) (w *world.World, at uint64, err error
 		rows++
 		return w.LoadRecord(world.RecordKind(r.Kind), r.ID, r.Data)
 	})
+	// What has changed meanwhile is loaded while the other Server still plays, so
+	// that little is left for when nobody does.
+	for range catchUps {
+		if err != nil {
+			break
+		}
+		changed := 0
+		if at, err = s.catchUp(ctx, w, at, &changed); changed <= fewRows {
+			break
+		}
+		rows += changed
+	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("server: load world: %w", err)
 	}
@@ -422,28 +442,23 @@ func (s *Server) takeOver(ctx context.Context, w *world.World, at uint64) (store
 	if err != nil {
 		return state, fmt.Errorf("server: open store: %w", err)
 	}
+	acquired := time.Now()
 	rows := 0
 	if state.Commit != at {
-		change := func(r store.Row) error {
-			rows++
-			if r.Deleted() {
-				return w.UnloadRecord(world.RecordKind(r.Kind), r.ID)
-			}
-			return w.LoadRecord(world.RecordKind(r.Kind), r.ID, r.Data)
-		}
-		_, err = s.cfg.Store.Load(ctx, at, change)
+		_, err = s.catchUp(ctx, w, at, &rows)
 		if errors.Is(err, store.ErrTrimmed) || errors.Is(err, store.ErrGap) {
 			// What was deleted since is not known, or the store is another one by
 			// now: all of it anew.
 			s.log.Warn("world is loaded once more", "commit", at, "err", err)
 			if w, err = s.newWorld(); err == nil {
-				_, err = s.cfg.Store.Load(ctx, 0, change)
+				_, err = s.catchUp(ctx, w, 0, &rows)
 			}
 		}
 		if err != nil {
 			return state, fmt.Errorf("server: load world: %w", err)
 		}
 	}
+	loaded := time.Now()
 	w.SetHighID(state.HighID)
 	report, err := w.FinishLoad()
 	if err != nil {
@@ -452,9 +467,22 @@ func (s *Server) takeOver(ctx context.Context, w *world.World, at uint64) (store
 	for _, p := range report.Problems {
 		s.log.Warn("loaded with a problem", "err", p)
 	}
-	s.log.Info("world taken over", "entities", report.Entities, "commit", state.Commit, "behind", state.Commit-min(at, state.Commit), "rows", rows, "took", time.Since(start))
+	s.log.Info("world taken over", "entities", report.Entities, "commit", state.Commit, "behind", state.Commit-min(at, state.Commit), "rows", rows,
+		"took", time.Since(start), "acquire", acquired.Sub(start), "load", loaded.Sub(acquired))
 	s.world = w
 	return state, nil
+}
+
+// catchUp loads what was changed after a commit on top of what was loaded at it, and
+// adds how many rows that is to n.
+func (s *Server) catchUp(ctx context.Context, w *world.World, since uint64, n *int) (at uint64, err error) {
+	return s.cfg.Store.Load(ctx, since, func(r store.Row) error {
+		*n++
+		if r.Deleted() {
+			return w.UnloadRecord(world.RecordKind(r.Kind), r.ID)
+		}
+		return w.LoadRecord(world.RecordKind(r.Kind), r.ID, r.Data)
+	})
 }
 
 // handshake follows link/SPEC.md, section 2, and returns the Portal's seats.

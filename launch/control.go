@@ -48,18 +48,23 @@ type request struct {
 	Op     string `json:"op"`
 	Reason string `json:"reason,omitempty"`
 
+	Progress bool `json:"progress,omitempty"` // answers with Progress may come before the last
+
 	Superuser *server.SuperuserRequest `json:"superuser,omitempty"`
 }
 
 // An answer is what came of it. Without OK, Error says why, and Hint what to
 // do.
 type answer struct {
-	OK     bool    `json:"ok"`
-	Error  string  `json:"error,omitempty"`
-	Hint   string  `json:"hint,omitempty"`
-	PID    int     `json:"pid,omitempty"`    // of the Portal
-	TookS  float64 `json:"took_s,omitempty"` // how long it took
-	Note   string  `json:"note,omitempty"`   // what else is to be said of it
+	OK    bool    `json:"ok"`
+	Error string  `json:"error,omitempty"`
+	Hint  string  `json:"hint,omitempty"`
+	PID   int     `json:"pid,omitempty"`    // of the Portal
+	TookS float64 `json:"took_s,omitempty"` // how long it took
+	Note  string  `json:"note,omitempty"`   // what else is to be said of it
+
+	Progress string `json:"progress,omitempty"` // how it goes on, for people; another answer follows
+
 	Status *status `json:"status,omitempty"`
 
 	Superuser *server.SuperuserReply `json:"superuser,omitempty"`
@@ -68,7 +73,7 @@ type answer struct {
 // A control is the socket's side in the process that runs the game.
 type control struct {
 	l      *unix.Listener
-	handle func(context.Context, request) answer
+	handle func(ctx context.Context, req request, tell func(string)) answer
 	log    *slog.Logger
 
 	mu   sync.Mutex
@@ -111,20 +116,23 @@ func (c *control) serve(ctx context.Context) {
 // granted stays open: that it closes is how the other side learns that this
 // process is gone, or is another program.
 func (c *control) serveConn(ctx context.Context, conn net.Conn) {
+	out := &answers{conn: conn, log: c.log}
 	var req request
 	err := conn.SetReadDeadline(time.Now().Add(requestPeriod))
 	if err == nil {
-		err = readJSON(conn, maxRequest, &req)
+		err = readJSON(bufio.NewReader(conn), maxRequest, &req)
 	}
 	var ans answer
 	if err != nil {
 		ans = failure(fmt.Errorf("request: %w", err))
 	} else {
-		ans = c.handle(ctx, req)
+		ans = c.handle(ctx, req, func(text string) {
+			if req.Progress {
+				out.write(answer{Progress: text})
+			}
+		})
 	}
-	if err := writeJSON(conn, ans); err != nil {
-		c.log.Debug("control socket: answer not taken", "err", err)
-	}
+	out.end(ans)
 	if req.Op != opStop && req.Op != opReboot || !ans.OK {
 		conn.Close()
 		return
@@ -132,6 +140,33 @@ func (c *control) serveConn(ctx context.Context, conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held = append(c.held, conn)
+}
+
+// answers writes what is said to one request.
+type answers struct {
+	conn net.Conn
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	ended bool // the last was written
+}
+
+func (a *answers) write(ans answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return // it has an answer, and nobody reads more
+	}
+	if err := writeJSON(a.conn, ans); err != nil {
+		a.log.Debug("control socket: answer not taken", "err", err)
+	}
+}
+
+func (a *answers) end(ans answer) {
+	a.write(ans)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
 }
 
 // release ends the connections of those who wait for the end. It is the last
@@ -169,6 +204,13 @@ func (a answer) err() error {
 // stop that was granted it returns when the process is gone, after a reboot when
 // the game has stopped. It waits as long as ctx lives.
 func ask(ctx context.Context, dir folder, req request) (answer, error) {
+	return askTelling(ctx, dir, req, nil)
+}
+
+// askTelling is ask, and calls tell, unless that is nil, with how it goes on
+// meanwhile.
+func askTelling(ctx context.Context, dir folder, req request, tell func(string)) (answer, error) {
+	req.Progress = tell != nil
 	conn, err := unix.Dialer(dir.control()).DialConn(ctx)
 	if err != nil {
 		return answer{}, noGame(dir, err)
@@ -186,11 +228,17 @@ func ask(ctx context.Context, dir folder, req request) (answer, error) {
 		return fail(err)
 	}
 	var ans answer
-	if err := readJSON(conn, maxAnswer, &ans); err != nil {
-		if errors.Is(err, io.EOF) && ctx.Err() == nil {
-			return answer{}, withHint(fmt.Errorf("the game ended before it answered"), "see %s", dir.portalLog())
+	for in := bufio.NewReader(conn); ; tell(ans.Progress) {
+		ans = answer{}
+		if err := readJSON(in, maxAnswer, &ans); err != nil {
+			if errors.Is(err, io.EOF) && ctx.Err() == nil {
+				return answer{}, withHint(fmt.Errorf("the game ended before it answered"), "see %s", dir.portalLog())
+			}
+			return fail(err)
 		}
-		return fail(err)
+		if ans.Progress == "" || tell == nil {
+			break
+		}
 	}
 	if err := ans.err(); err != nil {
 		return answer{}, err
@@ -217,18 +265,22 @@ func noGame(dir folder, err error) error {
 }
 
 // readJSON reads one line of at most limit bytes into v.
-func readJSON(r io.Reader, limit int64, v any) error {
-	lr := &io.LimitedReader{R: r, N: limit}
-	line, err := bufio.NewReader(lr).ReadBytes('\n')
-	switch {
-	case err == nil:
-		return json.Unmarshal(line, v)
-	case lr.N == 0:
-		return fmt.Errorf("longer than %d bytes", limit)
-	case errors.Is(err, io.EOF) && len(line) > 0:
-		return io.ErrUnexpectedEOF
-	default:
-		return err
+func readJSON(r *bufio.Reader, limit int, v any) error {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > limit:
+			return fmt.Errorf("longer than %d bytes", limit)
+		case err == nil:
+			return json.Unmarshal(line, v)
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return io.ErrUnexpectedEOF
+		default:
+			return err
+		}
 	}
 }
 

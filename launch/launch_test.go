@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -339,7 +340,7 @@ func FuzzReadJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const limit = 1000
 		var req request
-		err := readJSON(bytes.NewReader(data), limit, &req)
+		err := readJSON(bufio.NewReader(bytes.NewReader(data)), limit, &req)
 		end := bytes.IndexByte(data, '\n')
 		if err == nil && (end < 0 || end >= limit) {
 			t.Errorf("a request without a line end within %d bytes was taken: %+v", limit, req)

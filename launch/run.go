@@ -403,7 +403,7 @@ func firstPerm(game Game, demo bool) string {
 }
 
 // handle answers one request of the control socket.
-func (g *running) handle(ctx context.Context, req request) answer {
+func (g *running) handle(ctx context.Context, req request, tell func(string)) answer {
 	switch req.Op {
 	case opStatus:
 		ctx, cancel := context.WithTimeout(ctx, statusPeriod)
@@ -415,7 +415,7 @@ func (g *running) handle(ctx context.Context, req request) answer {
 			mode = link.ModeReset
 		}
 		start := time.Now()
-		switch err := g.portal.Restart(ctx, mode, req.Reason); {
+		switch err := g.portal.RestartTelling(ctx, mode, req.Reason, tell); {
 		case errors.Is(err, portal.ErrStopped):
 			return failure(errStopping)
 		case err != nil:
@@ -445,7 +445,7 @@ func (a *app) restart(ctx context.Context, op, reason string) error {
 	if err != nil {
 		return err
 	}
-	ans, err := ask(ctx, dir, request{Op: op, Reason: reason})
+	ans, err := askTelling(ctx, dir, request{Op: op, Reason: reason}, func(text string) { fmt.Fprintln(a.out, text) })
 	if err != nil {
 		return err
 	}

@@ -216,6 +216,7 @@ func TestLastWords(t *testing.T) {
 	}{
 		{"nothing", nil, ""},
 		{"log only", []string{"time=1 msg=a", "time=2 msg=b"}, "time=1 msg=a\ntime=2 msg=b"},
+		{"all is well", []string{"time=1 level=INFO msg=a", "time=2 level=WARN msg=b", "time=3 level=DEBUG msg=c"}, "time=2 level=WARN msg=b"},
 		{"the last of many", append(lines(50, "old"), lines(maxTailLines, "new")...), strings.Repeat("new\n", maxTailLines-1) + "new"},
 		{"error and hint", []string{"time=1 msg=a", "error: cannot open store: bad", "hint: restore it"}, "cannot open store: bad\nhint: restore it"},
 		{"several errors", []string{"error: a", "hint: h", "error: b"}, "a\nhint: h\nerror: b"},

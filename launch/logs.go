@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -81,8 +82,8 @@ func tail(path string, offset int64) []string {
 }
 
 // lastWords picks from the last lines of a process those that say why it ended:
-// the errors that it printed, or the head of a crash; else the last ones as
-// they are.
+// the errors that it printed, or the head of a crash; else the last ones that do
+// not say that all is well.
 func lastWords(lines []string) string {
 	problem := func(l string) bool { return strings.HasPrefix(l, "error: ") || strings.HasPrefix(l, "hint: ") }
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -96,6 +97,9 @@ func lastWords(lines []string) string {
 			return strings.Join(head(lines[i:]), "\n")
 		}
 	}
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
+		return strings.HasPrefix(l, "time=") && (strings.Contains(l, " level=INFO ") || strings.Contains(l, " level=DEBUG "))
+	})
 	return strings.Join(lines[max(0, len(lines)-maxTailLines):], "\n")
 }
 

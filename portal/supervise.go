@@ -284,21 +284,25 @@ func (v *supervisor) run(ctx context.Context) {
 				}
 				v.p.replaced(w.asker, fmt.Errorf("portal: the new Server does not start%s: %s", goesOn, w.cause))
 			}
+			wait := time.Duration(0)
 			switch {
 			case v.p.cfg.Starter == nil: // whoever comes next may
 				backoff = 0
 			case back, next != nil:
 				backoff = 0
-			case w.outside && time.Since(began) < quickDeath: // no fault of the program's: as before
-			case time.Since(began) < quickDeath || !w.attached && !w.outside:
-				backoff = min(max(2*backoff, firstBackoff), lastBackoff)
-			default:
+			case time.Since(began) >= quickDeath && (w.attached || w.outside):
 				backoff = 0
+			case w.outside:
+				// No fault of the program's: it neither waits for it, nor is forgiven
+				// what it did before.
+			default:
+				backoff = min(max(2*backoff, firstBackoff), lastBackoff)
+				wait = backoff
 			}
-			v.p.log.Error("server died", "cause", w.cause, "attached", w.attached, "retry", backoff)
+			v.p.log.Error("server died", "cause", w.cause, "attached", w.attached, "retry", wait)
 			if next != nil {
 				asker = next.q // which loads already, and takes over as it is
-			} else if w.next = v.pause(ctx, backoff); w.next != nil {
+			} else if w.next = v.pause(ctx, wait); w.next != nil {
 				mode, asker, backoff = w.next.mode, w.next, 0
 			}
 			continue

@@ -246,6 +246,23 @@ func TestKilledFromOutside(t *testing.T) {
 		}
 		wantState(t, b, portal.StateAttached, "killed")
 		wantLines(t, c)
+		// Nor is what the program did by itself forgiven.
+		st.proc(4).end(portal.Exit{Code: 2})
+		sleep(250 * time.Millisecond)
+		st.proc(5).end(portal.Exit{Signal: "killed"})
+		synctest.Wait()
+		if got := len(st.started()); got != 6 {
+			t.Fatalf("after a kill behind a crash %d Servers were started, want 6", got)
+		}
+		st.proc(6).end(portal.Exit{Code: 2})
+		sleep(250 * time.Millisecond)
+		if got := len(st.started()); got != 6 {
+			t.Fatalf("the second crash waits no longer than the first: %d Servers were started, want 6", got)
+		}
+		sleep(250 * time.Millisecond)
+		if got := len(st.started()); got != 7 {
+			t.Fatalf("after 500ms %d Servers were started, want 7", got)
+		}
 	})
 }
 

@@ -174,6 +174,14 @@ func serve(b *testing.B, s func(context.Context, net.Listener) error) string {
 // changes nothing; "dig" changes an attribute, which is committed before its player
 // is told. vs-echo and vs-relay are the game's lines/s as a share of theirs.
 func BenchmarkGame(b *testing.B) {
+	benchmark(b, floor.Echo{}.Serve, floor.Relay{}.Serve)
+}
+
+// BenchmarkGameAlone is BenchmarkGame without the yardsticks, for profiles: its
+// figures are not to be compared with any.
+func BenchmarkGameAlone(b *testing.B) { benchmark(b) }
+
+func benchmark(b *testing.B, yardsticks ...func(context.Context, net.Listener) error) {
 	for _, bb := range []struct{ name, line, done string }{
 		{"look", lineLook, doneLook},
 		{"dig", lineDig, doneDig},
@@ -189,14 +197,12 @@ func BenchmarkGame(b *testing.B) {
 					b.Cleanup(p.Close)
 					return p
 				}
-				game := load(floor.Load{
+				all := []*floor.Players{load(floor.Load{
 					Addr: play(b), Line: bb.line, Done: bb.done,
 					Prepare: func(_ net.Conn, r *bufio.Reader) error { return floor.SkipTo(r, []byte(doneLook)) },
-				})
-				all := []*floor.Players{
-					game,
-					load(floor.Load{Addr: serve(b, floor.Echo{}.Serve)}),
-					load(floor.Load{Addr: serve(b, floor.Relay{}.Serve)}),
+				})}
+				for _, y := range yardsticks {
+					all = append(all, load(floor.Load{Addr: serve(b, y)}))
 				}
 				sums := make([]floor.Sum, len(all))
 				for b.Loop() {
@@ -214,8 +220,9 @@ func BenchmarkGame(b *testing.B) {
 				b.ReportMetric(sums[0].PerSecond(), "lines/s")
 				b.ReportMetric(float64(sums[0].P50())/1e3, "p50-µs")
 				b.ReportMetric(float64(sums[0].P99())/1e3, "p99-µs")
-				b.ReportMetric(sums[0].PerSecond()/sums[1].PerSecond(), "vs-echo")
-				b.ReportMetric(sums[0].PerSecond()/sums[2].PerSecond(), "vs-relay")
+				for i, name := range []string{"vs-echo", "vs-relay"}[:len(yardsticks)] {
+					b.ReportMetric(sums[0].PerSecond()/sums[i+1].PerSecond(), name)
+				}
 			})
 		}
 	}

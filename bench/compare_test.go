@@ -6,14 +6,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"mudlark.dev/internal/require"
 )
 
 // What is wrong with the arguments is said before anything is built.
 func TestCompareArguments(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("bash is not installed")
-	}
+	bash := require.Program(t, "bash")
 	tests := []struct {
 		args string
 		want string

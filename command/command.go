@@ -252,6 +252,9 @@ func (c *Call) HelpTopics() []*Command {
 // ForPlayer turns the world's refusals, which are in words for the player, into
 // UserErrors and leaves other errors alone.
 func ForPlayer(err error) error {
+	if err == nil {
+		return nil // nearly always: what errors.As fills in would cost memory
+	}
 	var search *world.SearchError
 	var refused *world.RefusedError
 	switch {

@@ -3,6 +3,7 @@ package link_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -179,16 +180,16 @@ func FuzzDecodeFrame(f *testing.F) {
 	})
 }
 
-func BenchmarkOutputText(b *testing.B) {
-	out := &link.Output{Sessions: []link.Index{17}, Message: message.Text("The tide comes in over the flats, and a lark goes up singing.")}
+// benchmarkCodec measures both ways of a frame.
+func benchmarkCodec(b *testing.B, f link.Frame) {
 	b.Run("encode", func(b *testing.B) {
 		b.ReportAllocs()
 		var buf []byte
 		for b.Loop() {
-			buf, _ = link.AppendFrame(buf[:0], out)
+			buf, _ = link.AppendFrame(buf[:0], f)
 		}
 	})
-	buf, err := link.AppendFrame(nil, out)
+	buf, err := link.AppendFrame(nil, f)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -200,6 +201,24 @@ func BenchmarkOutputText(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkInputText is a line on its way to the Server.
+func BenchmarkInputText(b *testing.B) {
+	benchmarkCodec(b, &link.Input{Index: 1017, N: 4711, Message: message.Text("say The tide comes in over the flats.")})
+}
+
+// BenchmarkOutputText is a text on its way to so many sessions.
+func BenchmarkOutputText(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("to=%d", n), func(b *testing.B) {
+			out := &link.Output{Message: message.Text("The tide comes in over the flats, and a lark goes up singing.")}
+			for i := range n {
+				out.Sessions = append(out.Sessions, link.Index(17+i))
+			}
+			benchmarkCodec(b, out)
+		})
+	}
 }
 
 func BenchmarkStream(b *testing.B) {

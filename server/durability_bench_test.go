@@ -137,9 +137,7 @@ func startBench(b *testing.B, d sqlite.Durability) *benchGame {
 		b.Fatal(err)
 	}
 	g := &benchGame{b: b, conn: link.New(t, link.Config{}), ends: make(chan uint64, 1<<16), st: st}
-	if _, err := g.conn.Recv(); err != nil {
-		b.Fatal(err)
-	}
+	greet(b, g.conn)
 	g.send(&link.PortalHello{Version: link.Version, Portal: "portal", Epoch: 1},
 		&link.Seat{Index: 1, ID: session.NewID(), Number: 1, Info: session.Info{Protocol: "test", Addr: "192.0.2.1:1"}},
 		&link.Synced{})

@@ -180,18 +180,26 @@ func (s *Server) nextDue() (time.Time, bool) {
 	return at, ok
 }
 
+// keptFrames is how many frames' room is kept for the next ones to be read.
+const keptFrames = 1024
+
 // takeInbox sorts what the link's reader has left: control frames are handled
 // at once, lines go to their seats.
 func (s *Server) takeInbox() {
 	s.mu.Lock()
 	frames, lost := s.inbox, s.lost
-	s.inbox = nil
+	s.inbox = s.spare
 	s.mu.Unlock()
+	s.spare = nil // what a frame leads to may come here again
 	for _, f := range frames {
 		if err := s.take(f); err != nil {
 			s.fail(err)
 			return
 		}
+	}
+	if cap(frames) <= keptFrames {
+		clear(frames)
+		s.spare = frames[:0]
 	}
 	s.runGated()
 	select {

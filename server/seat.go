@@ -187,8 +187,7 @@ func (s *Server) makeRunnable(seat *seat) {
 func (s *Server) takeRunnable() *seat {
 	for len(s.runnable) > 0 {
 		seat := s.runnable[0]
-		s.runnable[0] = nil
-		s.runnable = s.runnable[1:]
+		s.runnable = dropFirst(s.runnable)
 		seat.queued = false
 		if !seat.gone && len(seat.queue) > 0 && (seat.unread <= seatHold || seat.dropped) {
 			return seat
@@ -221,9 +220,26 @@ func (s *Server) processed() []processed {
 
 func (q *seat) pop() line {
 	l := q.queue[0]
-	q.queue[0] = line{}
-	q.queue = q.queue[1:]
+	q.queue = dropFirst(q.queue)
 	return l
+}
+
+// keptRoom is how many entries' room an empty queue keeps.
+const keptRoom = 8
+
+// dropFirst takes the first entry off a queue. One that is empty then begins again
+// where it has room, for most hold one entry at a time, but keeps no more than
+// a little.
+func dropFirst[T any](q []T) []T {
+	var none T
+	q[0] = none
+	switch {
+	case len(q) > 1:
+		return q[1:]
+	case cap(q) > keptRoom:
+		return nil
+	}
+	return q[:0]
 }
 
 // pump handles the next line of a seat. The task it returns gets the baton:

@@ -136,6 +136,7 @@ type Server struct {
 	watches    map[*seat]*watch // of seats that have values reported
 	stale      bool             // a reported value may have changed
 	reportedAt time.Time        // when they were looked at last
+	spare      []link.Frame     // empty: the inbox after the next
 	runnable   []*seat          // seats with a line to run, in the order of their turn
 	tasks      map[*task]struct{}
 	lastTask   uint64

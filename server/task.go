@@ -113,10 +113,12 @@ func (t *task) leave() {
 // finish is the end of a command that returned, with or without an error.
 func (t *task) finish(err error) {
 	t.returned = true
+	if err == nil {
+		return // nearly always: what errors.As fills in would cost memory
+	}
 	var user *command.UserError
 	var fail *failure
 	switch {
-	case err == nil:
 	case errors.As(err, &user):
 		t.reply(user.Text)
 	default:

@@ -72,15 +72,20 @@ func AppearanceOf(looker, target Entity) string {
 func Appearance(looker, target Entity) string {
 	subject, _ := looker.base().self.(lock.Subject)
 	builder := subject != nil && looker.World().Passes(subject, "Builder")
+	t := target.base()
+	desc := t.Desc()
 	var b strings.Builder
-	b.WriteString("|c" + target.Name() + "|n")
+	b.Grow(len(t.name) + len(desc) + 64*min(len(t.contents), 64) + 64)
+	b.WriteString("|c")
+	b.WriteString(target.Name())
+	b.WriteString("|n")
 	if builder {
 		b.WriteString(" (" + target.ID().String() + ")")
 	}
-	t := target.base()
 	isRoom := t.family == famRoom
-	if text := t.Desc(); text != "" {
-		b.WriteString("\n" + text)
+	if desc != "" {
+		b.WriteString("\n")
+		b.WriteString(desc)
 	} else if !isRoom {
 		b.WriteString("\nYou see nothing special.")
 	}
@@ -101,15 +106,23 @@ func Appearance(looker, target Entity) string {
 		}
 	}
 	if isRoom && len(exits) > 0 {
-		b.WriteString("\nExits: " + strings.Join(exits, ", "))
+		writeList(&b, "\nExits: ", exits)
 	}
 	if len(people) > 0 {
-		b.WriteString("\nHere: " + strings.Join(people, ", "))
+		writeList(&b, "\nHere: ", people)
 	}
 	if len(things) > 0 && (isRoom || builder || t == looker.base()) {
 		b.WriteString("\nYou see: " + ListNames(things))
 	}
 	return b.String()
+}
+
+func writeList(b *strings.Builder, what string, names []string) {
+	for _, n := range names {
+		b.WriteString(what)
+		b.WriteString(n)
+		what = ", "
+	}
 }
 
 // ListNames names things in their order, those of one name together: "coin (3),

@@ -66,7 +66,8 @@ func (cl *client) decode(in []byte) {
 		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
 			cl.pass(next)
 		} else {
-			cl.resizing = &next
+			last := next // of its own: next is to stay off the heap
+			cl.resizing = &last
 		}
 	default:
 		cl.pass(next)

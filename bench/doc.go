@@ -1,0 +1,9 @@
+// Package bench measures how fast a game answers: players type over telnet, their
+// lines are matched with the answers, and the time between is counted. It is the
+// command "mudlark bench".
+//
+// The game is one that runs already, of any kind that speaks telnet, or one of this
+// package's own that it starts in real processes and ends afterwards. Beside the
+// latencies the report has the answers that were lost, doubled or wrong, and what
+// CPU time and memory the processes of the game took.
+package bench

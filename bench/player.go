@@ -189,6 +189,11 @@ func (p *player) read(conn net.Conn) {
 		n, err := conn.Read(buf)
 		now := time.Now()
 		text = in.decode(text, buf[:n])
+		if len(in.answers) > 0 {
+			conn.SetWriteDeadline(now.Add(p.r.cfg.Timeout))
+			conn.Write(in.answers) // an error is the next read's as well
+			in.answers = in.answers[:0]
+		}
 		rest := text
 		for {
 			i := bytes.IndexByte(rest, '\n')
@@ -450,9 +455,13 @@ func (s *schedule) next() time.Time {
 	return s.at
 }
 
-// telnet takes commands out of what a game sends. Players answer none, as many a
-// simple client does.
-type telnet struct{ state int }
+// telnet takes commands out of what a game sends, and refuses all options: a game
+// may wait for what a client has to say to them.
+type telnet struct {
+	state   int
+	verb    byte
+	answers []byte // to be sent; decode appends to them
+}
 
 const (
 	tnText = iota
@@ -464,7 +473,7 @@ const (
 
 // decode appends the text in data to dst. RFC 854 has the codes.
 func (tn *telnet) decode(dst, data []byte) []byte {
-	const iac, sb, se, will, dont = 255, 250, 240, 251, 254
+	const iac, sb, se, will, wont, do, dont = 255, 250, 240, 251, 252, 253, 254
 	for _, c := range data {
 		switch tn.state {
 		case tnText:
@@ -481,12 +490,19 @@ func (tn *telnet) decode(dst, data []byte) []byte {
 			case c == sb:
 				tn.state = tnSub
 			case c >= will && c <= dont:
-				tn.state = tnOption
+				tn.state, tn.verb = tnOption, c
 			default:
 				tn.state = tnText
 			}
 		case tnOption:
 			tn.state = tnText
+			// RFC 854: what is off already is not answered, so that nothing loops.
+			switch tn.verb {
+			case will:
+				tn.answers = append(tn.answers, iac, dont, c)
+			case do:
+				tn.answers = append(tn.answers, iac, wont, c)
+			}
 		case tnSub:
 			if c == iac {
 				tn.state = tnSubIAC

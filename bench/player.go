@@ -240,7 +240,7 @@ func (p *player) line(raw []byte, now time.Time, whole bool) {
 			copy(p.last, p.last[1:])
 			p.last = p.last[:2]
 		}
-		p.last = append(p.last, string(raw[:min(len(raw), 200)]))
+		p.last = append(p.last, string(raw[:min(len(raw), 100)]))
 	}
 	if w := p.wait; w != nil {
 		for i, re := range w.patterns {
@@ -318,7 +318,7 @@ func (p *player) typeLine(k kind, due time.Time) error {
 		n = "b" + strconv.Itoa(p.i) + "." + strconv.FormatInt(p.lines, 10)
 	}
 	list := d.lines[of]
-	line := list[int(p.lines)%len(list)]
+	line := list[int(max(0, p.lines-1))%len(list)]
 	want := ""
 	if d.answers[of].NumSubexp() > 0 && strings.Contains(line, "{n}") {
 		want = n

@@ -121,12 +121,18 @@ func Run(ctx context.Context, cfg Config) (rep *Report, err error) {
 			return nil, err
 		}
 		defer func() {
-			var h interface{ Hint() string }
-			if err != nil && !errors.As(err, &h) && ctx.Err() == nil {
-				err = withHint(err, "the game's folder is kept, with its logs: %s", r.dir)
-			} else if rmErr := os.RemoveAll(r.dir); err == nil {
-				err = rmErr
+			if err == nil || ctx.Err() != nil {
+				if rmErr := os.RemoveAll(r.dir); err == nil {
+					err = rmErr
+				}
+				return
 			}
+			hint := "the game's folder is kept, with its logs: " + r.dir
+			var h interface{ Hint() string }
+			if errors.As(err, &h) {
+				hint = h.Hint() + "; " + hint
+			}
+			err = withHint(err, "%s", hint)
 		}()
 		r.say("The game starts in %s.", r.dir)
 		if r.own, err = startHost(ctx, cfg.Exe, r.dir, r.rooms, cfg.Set); err != nil {

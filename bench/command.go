@@ -63,7 +63,7 @@ func parse(args []string, stdio launch.Stdio) (*options, error) {
 	flags.Float64Var(&c.Rate, "rate", 0, "lines a second of all players together, whether or not answers come")
 	flags.DurationVar(&c.Duration, "duration", 0, "how long lines count, for each mix (0: 10s)")
 	flags.DurationVar(&c.Warmup, "warmup", 0, "how long players type before that (0: 2s, negative: none)")
-	flags.DurationVar(&c.Timeout, "timeout", 0, "what is not answered for so long is lost (0: 10s)")
+	flags.DurationVar(&c.Timeout, "timeout", 0, "what is not answered for so long is lost, a login after six times that (0: 10s)")
 	flags.Float64Var(&c.Ramp, "ramp", 0, "connections that are made in a second (0: 500, negative: no bound)")
 	flags.Uint64Var(&c.Seed, "seed", 1, "what the times of --rate follow from")
 	flags.IntVar(&c.Sources, "sources", -1, "addresses of 127.0.0.0/8 to connect from (-1: one for each player, 0: left to the system)")

@@ -24,8 +24,8 @@ type Config struct {
 	Rate     float64       // lines a second of all players together, in an open loop; 0 is a closed loop
 	Duration time.Duration // of what counts; 0 means 10s, at most 1h
 	Warmup   time.Duration // before it; 0 means 2s, negative none
-	Timeout  time.Duration // what is not answered for so long is lost; 0 means 10s
-	Ramp     float64       // connections made in a second; 0 means 500, negative no bound but 64 that log in at once
+	Timeout  time.Duration // what is not answered for so long is lost, and a login after six times that is an error; 0 means 10s
+	Ramp     float64       // connections made in a second; 0 means 500, negative no bound but 16 that log in at once
 	Seed     uint64        // the times of an open loop follow from it
 	Sources  int           // different addresses of 127.0.0.0/8 to connect from; negative one for each player; 0 leaves it to the system
 	Quick    bool          // all mixes for a moment with few players, instead of Mix, Clients, Rate and the times

@@ -129,8 +129,9 @@ func (p *player) told() string {
 	return strings.Join(p.last, " / ")
 }
 
-// expect types text and waits for a line that one of the patterns matches.
-func (p *player) expect(ctx context.Context, text string, patterns ...*regexp.Regexp) (int, error) {
+// expect types text and waits until limit for a line that one of the patterns
+// matches, and returns which one.
+func (p *player) expect(ctx context.Context, text string, limit time.Duration, patterns ...*regexp.Regexp) (int, error) {
 	w := &waiting{patterns: patterns, found: make(chan int, 1)}
 	p.mu.Lock()
 	p.wait = w
@@ -138,7 +139,7 @@ func (p *player) expect(ctx context.Context, text string, patterns ...*regexp.Re
 	if err := p.write(text); err != nil {
 		return 0, err
 	}
-	t := time.NewTimer(p.r.cfg.Timeout)
+	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
 	case n := <-w.found:
@@ -147,7 +148,7 @@ func (p *player) expect(ctx context.Context, text string, patterns ...*regexp.Re
 		}
 		return n, nil
 	case <-t.C:
-		return 0, fmt.Errorf("%s typed %q and was not answered within %v; it read last: %s", p.name, hide(text), p.r.cfg.Timeout, p.told())
+		return 0, fmt.Errorf("%s typed %q and was not answered within %v; it read last: %s", p.name, hide(text), limit, p.told())
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
@@ -164,7 +165,7 @@ func (p *player) enter(ctx context.Context) error {
 		if line == "" {
 			continue
 		}
-		n, err := p.expect(ctx, fill(line, p.name, password, ""), d.welcome, d.refused)
+		n, err := p.expect(ctx, fill(line, p.name, password, ""), p.r.cfg.Timeout*loginTime, d.welcome, d.refused)
 		var h interface{ Hint() string }
 		switch {
 		case err != nil && !errors.As(err, &h) && ctx.Err() == nil:

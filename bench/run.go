@@ -40,7 +40,10 @@ func mixes() []mix {
 	}
 }
 
-const atOnce = 64 // connections that log in at the same time, but for a storm
+const (
+	atOnce    = 16 // connections that log in at the same time, but for a storm
+	loginTime = 6  // times the timeout is what a login may take, as passwords are slow on purpose
+)
 
 // A run is one use of Run.
 type run struct {
@@ -239,7 +242,7 @@ func (r *run) enterAll(ctx context.Context) error {
 		if err := r.players[i].dial(ctx); err != nil {
 			return err
 		}
-		return r.players[i].enter(ctx)
+		return r.comeIn(ctx, r.players[i])
 	})
 	if err != nil {
 		return err
@@ -283,24 +286,39 @@ func (r *run) makeStorm(ctx context.Context) error {
 			return err
 		}
 		defer r.storm[i].close()
-		return r.storm[i].enter(ctx)
+		return r.comeIn(ctx, r.storm[i])
 	})
+}
+
+// comeIn has a player log in, and leave the room where all begin, so that those who
+// come later are not told of to hundreds.
+func (r *run) comeIn(ctx context.Context, p *player) error {
+	if err := p.enter(ctx); err != nil || r.own == nil {
+		return err
+	}
+	return r.take(ctx, p, p.i/r.cfg.Room%r.rooms)
+}
+
+// take takes a player to a room of the game of this package, with its coin.
+func (r *run) take(ctx context.Context, p *player, room int) error {
+	p.pos = room
+	place := number(room) + " " + number(p.i%r.rooms)
+	_, err := p.expect(ctx, "seat "+place, p.r.cfg.Timeout*loginTime, regexp.MustCompile("^seated "+place+"$"))
+	return err
 }
 
 // seat takes a player to where it plays in a mix.
 func (r *run) seat(ctx context.Context, p *player, m mix) error {
 	if r.own != nil {
 		p.holding = false
+		room := p.i / r.cfg.Room
 		switch {
 		case m.crowd:
-			p.pos = 0
+			room = 0
 		case m.alone:
-			p.pos = p.i
-		default:
-			p.pos = p.i / r.cfg.Room
+			room = p.i
 		}
-		place := number(p.pos) + " " + number(p.i)
-		if _, err := p.expect(ctx, "seat "+place, regexp.MustCompile("^seated "+place+"$")); err != nil {
+		if err := r.take(ctx, p, room); err != nil {
 			return err
 		}
 	}
@@ -453,7 +471,7 @@ func (p *player) logins(ctx context.Context, a *active) (c Counts, err error) {
 			return c, err
 		}
 		c.Sent++
-		n, err := p.expect(ctx, line, p.r.dialect.welcome, p.r.dialect.refused)
+		n, err := p.expect(ctx, line, p.r.cfg.Timeout*loginTime, p.r.dialect.welcome, p.r.dialect.refused)
 		if err == nil && n == 1 {
 			err = withHint(fmt.Errorf("the login of %s is refused; it read last: %s", p.name, p.told()), "the game's limits must allow that many logins")
 		}

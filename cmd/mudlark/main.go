@@ -3,6 +3,7 @@
 package main
 
 import (
+	"mudlark.dev/bench"
 	"mudlark.dev/chaos"
 	"mudlark.dev/examples/mudflat"
 	"mudlark.dev/launch"
@@ -12,7 +13,10 @@ func main() {
 	if game, ok := chaos.Playing(); ok {
 		launch.Main(game)
 	}
+	if game, ok := bench.Playing(); ok {
+		launch.Main(game)
+	}
 	game := mudflat.Game()
-	game.Commands = append(game.Commands, chaos.Command())
+	game.Commands = append(game.Commands, bench.Command(), chaos.Command())
 	launch.Main(game)
 }

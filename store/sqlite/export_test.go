@@ -63,3 +63,6 @@ func (s *Store) WaitClosing() {
 		runtime.Gosched()
 	}
 }
+
+// Logged is how many bytes of log wait for a checkpoint, as upkeep counts them.
+func (s *Store) Logged() int64 { return s.logged.Load() }

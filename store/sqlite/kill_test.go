@@ -154,3 +154,35 @@ func checkKilled(t *testing.T, path string, acked, epoch uint64) {
 		t.Errorf("after commit %d: integrity check finds %d faults, %v", n, bad, err)
 	}
 }
+
+// What a Server that was killed has left in the log counts for the next one's
+// checkpoint: without that the log would grow from one kill to the next, and so
+// would the time that it takes to open the file.
+func TestLogIsInherited(t *testing.T) {
+	const size = 2 << 20 // less than starts a checkpoint
+	dir := t.TempDir()
+	path := filepath.Join(dir, "w.db")
+	old := open(t, path)
+	state := acquire(t, old)
+	if err := old.Commit(t.Context(), state.Epoch, batch(1, "one", size)); err != nil {
+		t.Fatal(err)
+	}
+	// The files as they are when it is killed now.
+	after := filepath.Join(dir, "after.db")
+	for _, end := range []string{"", "-wal"} {
+		data, err := os.ReadFile(path + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(after+end, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := open(t, after)
+	if state := acquire(t, next); state.Commit != 1 {
+		t.Errorf("commit %d, want 1", state.Commit)
+	}
+	if got := next.Logged(); got < size {
+		t.Errorf("%d bytes of log are counted, %d are there", got, size)
+	}
+}

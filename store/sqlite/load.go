@@ -104,6 +104,7 @@ func (s *Store) acquire(ctx context.Context) (state store.State, err error) {
 	if err == nil {
 		s.epoch = epoch
 		s.unfolded.Store(0)
+		s.inherit()
 	} else {
 		state = store.State{}
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"os"
 	"time"
 )
 
@@ -28,6 +29,15 @@ func (s *Store) rouse() {
 	select {
 	case s.wake <- struct{}{}:
 	default: // it will look anyway
+	}
+}
+
+// inherit counts what a Server that was killed has left in the log. To open the
+// file reads all of that, so it must not grow from one to the next.
+func (s *Store) inherit() {
+	if fi, err := os.Stat(s.path + "-wal"); err == nil && fi.Size() > s.logged.Load() {
+		s.logged.Store(fi.Size())
+		s.rouse()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -657,9 +658,15 @@ func (r *run) injectReloadKill(ctx context.Context, f fault, pid int) (int, erro
 	return r.host.server(ctx, now, patience)
 }
 
+// reload reloads the game. While its store is stuck, as for a moment after the fault
+// "full", a reload is refused and changes nothing: it is asked for again.
 func (r *run) reload(ctx context.Context) error {
-	_, err := r.host.command(ctx, "reload")
-	return err
+	for end := time.Now().Add(patience); ; {
+		_, err := r.host.command(ctx, "reload")
+		if err == nil || !strings.Contains(err.Error(), "cannot save") || time.Now().After(end) || !sleep(ctx, 100*time.Millisecond) {
+			return err
+		}
+	}
 }
 
 func (r *run) cut(ctx context.Context, f fault) {

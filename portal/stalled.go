@@ -30,6 +30,13 @@ func (p *Portal) stalled(a *attachment, f *link.Stalled) {
 	p.tellStalled()
 }
 
+// stalledCause is why the store of the Server does not commit, "" if it does.
+func (p *Portal) stalledCause() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.server.Stalled
+}
+
 // tellStalled tells every player once that the game waits for its store, or that
 // it goes on. While the game is away they know already that it waits; isBack calls
 // this when that is over. p.telling is held.

@@ -112,6 +112,31 @@ func TestStalledServerIsReplaced(t *testing.T) {
 	}
 }
 
+// A reload while the store is stuck changes nothing: the next Server could not take
+// it over either, and its build would be blamed for that.
+func TestReloadWhileStalled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b, st := startSupervised(t, nil, "attach")
+		old := st.proc(1).srv
+		old.send(stall("disk full"))
+		old.take()
+		err := b.p.Restart(t.Context(), link.ModeReload, "")
+		if err == nil || !strings.Contains(err.Error(), "the old one plays on") || !strings.Contains(err.Error(), "cannot save") || !strings.Contains(err.Error(), "disk full") {
+			t.Errorf("Restart = %v", err)
+		}
+		old.want() // it was not told to stop
+		if _, kills := st.proc(2).counts(); kills != 1 {
+			t.Errorf("the new Server was killed %d times, want once", kills)
+		}
+		wantState(t, b, portal.StateAttached, "")
+		old.send(stall(""))
+		if err := b.p.Restart(t.Context(), link.ModeReload, ""); err != nil {
+			t.Errorf("Restart when it saves again = %v", err)
+		}
+		st.wantModes("cold", "reload", "reload")
+	})
+}
+
 // A Server that is told to stop while its store is stuck: players read of the
 // restart, not of the store as well.
 func TestStalledWhileDraining(t *testing.T) {

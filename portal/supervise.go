@@ -453,7 +453,13 @@ func (w *watch) run(ctx context.Context) {
 			return
 
 		case a := <-v.admits:
+			stalled := v.p.stalledCause()
 			switch {
+			case a.ready && w.heir != nil && w.heir.waiting == nil && w.heir.why == "" && stalled != "" && !w.ending:
+				// It could not take the store over either, and would have no game
+				// to go back to; and it would be blamed for that.
+				a.answer <- verdict{refuse: &refusalError{"the store does not commit", "reload again when it does"}}
+				w.refuseHeir(fmt.Sprintf("the game cannot save at the moment, reload it again when it can: %s", stalled))
 			case a.ready && w.heir != nil && w.heir.waiting == nil && w.heir.why == "":
 				w.heir.waiting, w.heir.late = a.answer, nil
 				v.p.log.Info("new server has loaded", "pid", w.heir.proc.PID(), "took", time.Since(w.heir.q.begun))
@@ -508,11 +514,7 @@ func (w *watch) run(ctx context.Context) {
 			w.heirDied()
 
 		case <-heirLate:
-			w.heir.late = nil
-			w.heir.why = fmt.Sprintf("not ready within %v", v.p.cfg.StartTimeout)
-			if err := w.heir.proc.Kill(); err != nil {
-				v.p.log.Warn("server cannot be killed", "pid", w.heir.proc.PID(), "err", err)
-			}
+			w.refuseHeir(fmt.Sprintf("not ready within %v", v.p.cfg.StartTimeout))
 
 		case <-stop:
 			stop, start = nil, nil
@@ -561,6 +563,15 @@ func (w *watch) startHeir(ctx context.Context, q *replacement) {
 	q.tell(textLoading)
 	w.heir = &heir{proc: proc, q: q, late: w.startTimer()}
 	w.v.p.log.Info("new server loads", "pid", proc.PID())
+}
+
+// refuseHeir kills the heir, which is not to take over. heirDied follows when it
+// is dead.
+func (w *watch) refuseHeir(why string) {
+	w.heir.late, w.heir.why = nil, why
+	if err := w.heir.proc.Kill(); err != nil {
+		w.v.p.log.Warn("server cannot be killed", "pid", w.heir.proc.PID(), "err", err)
+	}
 }
 
 // heirDied is called when the heir has ended while this Server still plays, or is

@@ -301,21 +301,29 @@ func (s *Server) Run(ctx context.Context) error {
 	s.passes(failpoint.Attached)
 	s.log.Info("server attached", "portal", s.portal, "mode", s.cfg.Mode, "epoch", state.Epoch, "commit", state.Commit, "sessions", len(seats))
 	go s.loop()
-	wg.Go(func() {
+	trimCtx, stopTrim := context.WithCancel(ctx)
+	defer stopTrim()
+	trimmed := make(chan struct{})
+	go func() { // waited for below, unless the store hangs
+		defer close(trimmed)
 		// Nobody loads what was before this Server any more.
-		if err := s.cfg.Store.Trim(ctx, state.Commit); err != nil && ctx.Err() == nil {
+		if err := s.cfg.Store.Trim(trimCtx, state.Commit); err != nil && trimCtx.Err() == nil {
 			s.log.Warn("old deletions are kept", "err", err)
 		}
-	})
+	}()
 	// What cannot open is tried again; the log and the status say so.
 	_ = s.services.Start(context.WithoutCancel(ctx))
 	<-s.ending
 	s.services.Cancel()
 
+	stopTrim()
 	s.work.close() // cancels what runs and waits for it
 	err = s.finish(giveUp)
 	s.conn.Close()
 	wg.Wait()
+	if !errors.Is(err, ErrStoreHangs) {
+		<-trimmed
+	}
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// Env is the environment variable that makes a missing program a failure
-// instead of a skipped test: "all", or names of programs with commas between
-// them. CI sets it, so that no test is skipped there unseen.
+// Env is the environment variable that makes a missing program or ability a
+// failure instead of a skipped test: "all", or names with commas between them. CI sets it, so that no test is skipped there unseen.
 const Env = "TEST_REQUIRE"
 
 // games are folders with programs that are often left out of PATH.
@@ -52,6 +51,20 @@ func Program(t testing.TB, name string) string {
 	}
 	t.Skipf(text, name, pkg)
 	return ""
+}
+
+// Able skips the test if err says that this system cannot do what it needs; or it
+// fails, if TEST_REQUIRE is "all" or has what in it. Like t.Skip, it is called from
+// the test's goroutine.
+func Able(t testing.TB, what string, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case required(os.Getenv(Env), what):
+		t.Fatalf("this system has no %s: %v (%s asks for it)", what, err, Env)
+	default:
+		t.Skipf("this system has no %s: %v", what, err)
+	}
 }
 
 // required reports whether the value of Env asks for the program.

@@ -1,6 +1,7 @@
 package require_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -73,6 +74,32 @@ func TestMissing(t *testing.T) {
 		t.Setenv(require.Env, tt.list)
 		if got, end := program(t, "larkspur"); got != "" || end != tt.want {
 			t.Errorf("TEST_REQUIRE=%q: Program = %q, end %q; want %q", tt.list, got, end, tt.want)
+		}
+	}
+}
+
+func TestAble(t *testing.T) {
+	tests := []struct {
+		list string
+		err  error
+		want string
+	}{
+		{"all", nil, ""},
+		{"", errors.New("no tide"), "skip: this system has no sea: no tide"},
+		{"all", errors.New("no tide"), "fail: this system has no sea: no tide (TEST_REQUIRE asks for it)"},
+		{"tmux, sea", errors.New("no tide"), "fail: this system has no sea: no tide (TEST_REQUIRE asks for it)"},
+	}
+	for _, tt := range tests {
+		t.Setenv(require.Env, tt.list)
+		r := &recorder{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			require.Able(r, "sea", tt.err)
+		}()
+		<-done
+		if r.end != tt.want {
+			t.Errorf("TEST_REQUIRE=%q, %v: end %q, want %q", tt.list, tt.err, r.end, tt.want)
 		}
 	}
 }

@@ -36,20 +36,28 @@ type Config struct {
 
 // A Conn sends and receives frames over a Transport.
 //
-// Send never blocks: it appends to a buffer, which a writer goroutine of the
-// Conn swaps against an empty one and writes. What is sent while a write is
-// under way goes out in one write after it; nothing is delayed while the link
-// is idle. Recv is called by one goroutine; all else by any.
+// Send never blocks. It appends to a buffer. If nothing else is under way and the
+// link is not busy, it writes that itself, as much as the transport takes without
+// waiting; otherwise a writer goroutine of the Conn swaps the buffer against an
+// empty one and writes. What is sent while a write is under way goes out in one
+// write after it; nothing is delayed while the link is idle. Recv is called by one
+// goroutine; all else by any.
 type Conn struct {
 	t   Transport
+	now NowWriter // t, if it is one
 	cfg Config
 	in  *bufio.Reader
 
 	mu      sync.Mutex
 	work    sync.Cond // the writer waits here for bytes to write
 	done    sync.Cond // Written waits here
-	buf     []byte    // sent, not yet taken by the writer
+	buf     []byte    // sent, not yet taken to be written
+	sends   int       // calls of Send that buf is of
 	spare   []byte    // the other buffer
+	writing bool      // somebody writes
+	rest    []byte    // what a Send could not write of what it has taken, for the writer; writing is set
+	all     []byte    // all of that
+	alone   bool      // the last write was of one Send: the link is not busy, so the next may be written at once
 	sent    uint64    // bytes ever appended to buf
 	written uint64    // bytes ever written
 	err     error     // why the link ended; nil while it lasts
@@ -72,9 +80,11 @@ func New(t Transport, cfg Config) *Conn {
 	}
 	c := &Conn{
 		t: t, cfg: cfg, in: bufio.NewReaderSize(t, 64<<10),
+		alone:   true,
 		replies: make(map[uint64]chan *Reply),
 		ended:   make(chan struct{}), writer: make(chan struct{}),
 	}
+	c.now, _ = t.(NowWriter)
 	c.work.L, c.done.L = &c.mu, &c.mu
 	go c.write()
 	return c
@@ -100,12 +110,72 @@ func (c *Conn) Send(frames ...Frame) error {
 		}
 	}
 	c.buf = buf
+	c.sends++
 	c.sent += uint64(len(buf) - start)
-	if len(buf) > c.cfg.MaxBuffered {
+	switch {
+	case len(buf) > c.cfg.MaxBuffered:
 		c.failLocked(fmt.Errorf("%w: more than %d bytes are waiting", ErrStalled, c.cfg.MaxBuffered))
 		return c.err
+	case c.writing: // whoever writes sees to it
+	case c.now != nil && c.alone && start == 0 && len(buf) > 0:
+		return c.writeNowLocked()
+	default:
+		c.work.Signal()
 	}
-	c.work.Signal()
+	return nil
+}
+
+// takeLocked takes what is to be written, for a caller that sets writing.
+func (c *Conn) takeLocked() []byte {
+	out := c.buf
+	c.buf, c.spare = c.spare[:0], nil
+	c.alone, c.sends = c.sends <= 1, 0
+	return out
+}
+
+// writtenLocked is the end of writing n bytes: all of out, or with a rest the first
+// of them. An error ends the link.
+func (c *Conn) writtenLocked(out []byte, n int, err error) {
+	if err != nil {
+		if isTimeout(err) {
+			err = fmt.Errorf("%w within %v: %w", ErrStalled, c.cfg.WriteTimeout, err)
+		} else {
+			err = fmt.Errorf("%w: %w", ErrClosed, err)
+		}
+		c.failLocked(err)
+		return
+	}
+	if n > 0 {
+		c.written += uint64(n)
+		c.done.Broadcast()
+	}
+	if c.rest == nil && cap(out) <= 1<<20 {
+		c.spare = out
+	}
+}
+
+// writeNowLocked writes the buffer as far as the transport takes it at once. The
+// lock is not held meanwhile. What is left, and what others have sent since, is for
+// the writer.
+func (c *Conn) writeNowLocked() error {
+	out := c.takeLocked()
+	c.writing = true
+	c.mu.Unlock()
+	n, err := c.now.WriteNow(out)
+	c.mu.Lock()
+	if err == nil && n < len(out) {
+		c.rest, c.all = out[n:], out
+	}
+	c.writtenLocked(out, n, err)
+	if c.rest == nil {
+		c.writing = false
+	}
+	if c.rest != nil || len(c.buf) > 0 {
+		c.work.Signal()
+	}
+	if err != nil {
+		return c.err
+	}
 	return nil
 }
 
@@ -266,42 +336,48 @@ func (c *Conn) failLocked(err error) {
 
 func (c *Conn) write() {
 	defer close(c.writer)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		c.mu.Lock()
-		for len(c.buf) == 0 && c.err == nil {
+		for c.err == nil && c.rest == nil && (c.writing || len(c.buf) == 0) {
 			c.work.Wait()
 		}
 		if c.err != nil {
-			c.mu.Unlock()
 			return
 		}
-		out := c.buf
-		c.buf, c.spare = c.spare[:0], nil
-		c.mu.Unlock()
-
-		if c.cfg.WriteTimeout > 0 {
-			c.t.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+		out, all := c.rest, c.all
+		c.rest, c.all = nil, nil
+		if out == nil {
+			out = c.takeLocked()
+			all = out
 		}
-		_, err := c.t.Write(out)
-
+		c.writing = true
+		c.mu.Unlock()
+		err := c.writeAll(out)
 		c.mu.Lock()
-		if err != nil {
-			if isTimeout(err) {
-				err = fmt.Errorf("%w within %v: %w", ErrStalled, c.cfg.WriteTimeout, err)
-			} else {
-				err = fmt.Errorf("%w: %w", ErrClosed, err)
-			}
-			c.failLocked(err)
-			c.mu.Unlock()
-			return
-		}
-		c.written += uint64(len(out))
-		if cap(out) <= 1<<20 {
-			c.spare = out
-		}
-		c.done.Broadcast()
-		c.mu.Unlock()
+		c.writing = false
+		c.writtenLocked(all, len(out), err)
 	}
+}
+
+// writeAll waits for the transport only for what that does not take at once: a
+// deadline costs as much as a small write.
+func (c *Conn) writeAll(out []byte) error {
+	if c.now != nil {
+		n, err := c.now.WriteNow(out)
+		if err != nil || n == len(out) {
+			return err
+		}
+		out = out[n:]
+	}
+	if c.cfg.WriteTimeout > 0 {
+		c.t.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+		if c.now != nil {
+			defer c.t.SetWriteDeadline(time.Time{})
+		}
+	}
+	_, err := c.t.Write(out)
+	return err
 }
 
 func isTimeout(err error) bool {

@@ -21,6 +21,14 @@ type Transport interface {
 	SetWriteDeadline(t time.Time) error
 }
 
+// A NowWriter is a Transport that can write without waiting. WriteNow writes as
+// much of p as there is room for at this moment, which may be nothing, and returns
+// how much; what it has written counts as what Write has. It is not called while
+// Write is, nor with a deadline in the past.
+type NowWriter interface {
+	WriteNow(p []byte) (n int, err error)
+}
+
 // A Listener waits for Servers at a Portal.
 type Listener interface {
 	// Accept waits for the next Server. It fails once Close was called.

@@ -133,6 +133,19 @@ func (a *attachment) credit(i link.Index, mine, n uint64) {
 	}
 }
 
+// WriteNow implements link.NowWriter.
+func (t *lastWords) WriteNow(b []byte) (int, error) {
+	now, ok := t.Transport.(link.NowWriter)
+	if !ok {
+		return 0, nil
+	}
+	n, err := now.WriteNow(b)
+	if err != nil {
+		return len(b), nil
+	}
+	return n, err
+}
+
 // acceptLinks waits for Servers until the Listener is closed.
 func (p *Portal) acceptLinks() {
 	// A peer that does not end its handshake takes one of few places.

@@ -8,8 +8,9 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
+
+	"mudlark.dev/internal/nonblock"
 )
 
 const (
@@ -36,7 +37,7 @@ const (
 // belong to the Conn.
 type Conn struct {
 	under  net.Conn
-	raw    syscall.RawConn // nil if the connection has no socket: then all goes through the queue
+	now    nonblock.Writer // without a socket all goes through the queue
 	tls    *tls.Conn       // nil if there is none; it writes by way of a wire
 	remote net.Addr        // the client's, where a proxy says so; nil: that of under
 	bound  int             // of the queue; negative: none
@@ -78,7 +79,7 @@ func (c *Conn) takeSessions() []*Session {
 // l. Listen does this for its connections.
 func NewConn(c net.Conn, l Limits) *Conn {
 	l = l.withDefaults()
-	nc := &Conn{under: c, raw: rawConn(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
+	nc := &Conn{under: c, now: nonblock.New(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
 	tuneSocket(c, nc.stall)
 	return nc
 }
@@ -134,8 +135,8 @@ func (c *Conn) write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	rest := p
-	if !c.writing && c.raw != nil {
-		n, err := writeNow(c.raw, p)
+	if !c.writing {
+		n, err := c.now.WriteNow(p)
 		if err != nil {
 			c.closeLocked(err)
 			return n, err

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"mudlark.dev/internal/nonblock"
 	"mudlark.dev/service"
 )
 
@@ -320,8 +321,8 @@ func refusal(err error) string {
 func refuse(c net.Conn, text string, secure bool) {
 	if secure {
 		// Nothing that it could read.
-	} else if raw := rawConn(c); raw != nil {
-		writeNow(raw, []byte(text))
+	} else if now := nonblock.New(c); now.Able() {
+		now.WriteNow([]byte(text))
 	} else {
 		c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		io.WriteString(c, text)

@@ -30,6 +30,7 @@ var (
 	_ link.Listener  = (*Listener)(nil)
 	_ link.Dialer    = (*Listener)(nil)
 	_ link.Transport = (*end)(nil)
+	_ link.NowWriter = (*end)(nil)
 )
 
 // Listen returns a listener, which is its own Dialer.
@@ -104,6 +105,9 @@ func (e *end) Read(p []byte) (int, error) { return e.r.read(p) }
 // Write waits for room; see link.Transport.
 func (e *end) Write(p []byte) (int, error) { return e.w.write(p) }
 
+// WriteNow implements link.NowWriter.
+func (e *end) WriteNow(p []byte) (int, error) { return e.w.writeNow(p) }
+
 // Close lets the peer read what was written, then io.EOF.
 func (e *end) Close() error {
 	e.w.closeWrite()
@@ -172,6 +176,20 @@ func (h *half) write(p []byte) (n int, err error) {
 			h.cond.Wait()
 		}
 	}
+}
+
+func (h *half) writeNow(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.noMore || h.noReader {
+		return 0, io.ErrClosedPipe
+	}
+	n := min(len(p), Buffer-len(h.buf))
+	if n > 0 {
+		h.buf = append(h.buf, p[:n]...)
+		h.cond.Broadcast()
+	}
+	return n, nil
 }
 
 func (h *half) setDeadline(t time.Time) {

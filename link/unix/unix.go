@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"mudlark.dev/internal/nonblock"
 	"mudlark.dev/link"
 )
 
@@ -67,9 +68,18 @@ type Listener struct {
 }
 
 var (
-	_ link.Listener = (*Listener)(nil)
-	_ link.Dialer   = (*Dialer)(nil)
+	_ link.Listener  = (*Listener)(nil)
+	_ link.Dialer    = (*Dialer)(nil)
+	_ link.NowWriter = (*transport)(nil)
 )
+
+// A transport is a socket that can be written without waiting.
+type transport struct {
+	*net.UnixConn
+	nonblock.Writer
+}
+
+func newTransport(c *net.UnixConn) *transport { return &transport{c, nonblock.New(c)} }
 
 // Listen opens the socket at Path(path). A socket file that nobody listens at
 // any more is replaced; one that somebody answers at is an error. The caller
@@ -109,7 +119,7 @@ func (l *Listener) Accept() (link.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return newTransport(c), nil
 }
 
 // AcceptConn is Accept for those who use the socket for something else than a
@@ -143,7 +153,7 @@ func (d Dialer) Dial(ctx context.Context) (link.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return newTransport(c), nil
 }
 
 // DialConn is Dial for those who use the socket for something else than a

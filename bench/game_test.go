@@ -15,6 +15,7 @@ import (
 	"mudlark.dev/bench/floor"
 	"mudlark.dev/command"
 	"mudlark.dev/command/builtin"
+	"mudlark.dev/internal/gcpace"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/portal"
 	"mudlark.dev/portal/telnetd"
@@ -89,6 +90,7 @@ func newGame() server.Game {
 // the store of a real one, and returns the address of its telnet.
 func play(b *testing.B) string {
 	b.Helper()
+	gcpace.Keep(gcpace.Floor)             // as in the processes of a game
 	dir, err := os.MkdirTemp("", "bench") // short, as the name of a socket has to be
 	if err != nil {
 		b.Fatal(err)

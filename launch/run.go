@@ -20,6 +20,7 @@ import (
 
 	"mudlark.dev/config"
 	"mudlark.dev/failpoint"
+	"mudlark.dev/internal/gcpace"
 	"mudlark.dev/link"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/message"
@@ -259,6 +260,7 @@ func limitOf[T int | time.Duration](n T) T {
 }
 
 func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listener, fail func(string)) (*portal.Portal, error) {
+	gcpace.Keep(gcpace.Floor)
 	p, err := portal.New(portal.Config{
 		Name:  "portal",
 		Game:  g.game.Name,

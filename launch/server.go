@@ -14,6 +14,7 @@ import (
 
 	"mudlark.dev/config"
 	"mudlark.dev/failpoint"
+	"mudlark.dev/internal/gcpace"
 	"mudlark.dev/link"
 	"mudlark.dev/link/unix"
 	"mudlark.dev/server"
@@ -165,6 +166,7 @@ func (s lockedStore) Acquire(ctx context.Context) (store.State, error) {
 
 // serve opens the store and plays the game until the Portal says so.
 func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode link.Mode, perm string, lock *serverLock, log *slog.Logger) (err error) {
+	gcpace.Keep(gcpace.Floor)
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: dir.database(), Durability: sqlite.Durability(conf.Store.Durability), Logger: log})
 	if err != nil {
 		return fmt.Errorf("cannot open store: %w", err)

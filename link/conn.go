@@ -227,6 +227,16 @@ func (c *Conn) Recv() (Frame, error) {
 	}
 }
 
+// Buffered reports whether the next frame has arrived as a whole, so that Recv will
+// not wait for it. It is called by the goroutine that calls Recv.
+func (c *Conn) Buffered() bool {
+	if c.in.Buffered() < 4 {
+		return false
+	}
+	head, _ := c.in.Peek(4)
+	return uint64(c.in.Buffered()) >= 4+uint64(binary.BigEndian.Uint32(head))
+}
+
 func (c *Conn) recv() (Frame, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {

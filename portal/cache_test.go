@@ -36,7 +36,7 @@ func TestFiveRenderings(t *testing.T) {
 	desc := message.Text(strings.Repeat("The tide is out and the mudflats shine. ", 10))
 	for round := range 3 {
 		outs := map[string]bool{}
-		r.reset()
+		r.reuse()
 		for _, s := range room {
 			outs[string(r.encode(s, s.caps, desc, message.Options{}))] = true
 		}
@@ -49,7 +49,7 @@ func TestFiveRenderings(t *testing.T) {
 		message.Message
 		message.Options
 	}{{desc, message.Options{NoColor: true}}, {message.Text(desc.Args[0].(string) + "!"), message.Options{}}, {message.New("prompt", desc.Args[0]), message.Options{}}} {
-		r.reset()
+		r.reuse()
 		r.encode(room[0], room[0].caps, m.Message, m.Options)
 		if encoded != 6+i {
 			t.Errorf("message %d: %d renderings, want %d", i, encoded, 6+i)
@@ -86,7 +86,7 @@ func BenchmarkRoom(b *testing.B) {
 				m := message.Text(text.text)
 				b.ReportAllocs()
 				for b.Loop() {
-					r.reset()
+					r.reuse()
 					for _, s := range room {
 						r.encode(s, s.caps, m, message.Options{})
 					}

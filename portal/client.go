@@ -78,6 +78,12 @@ type Asker interface {
 	AppendAnswered(dst []byte) []byte
 }
 
+// A Streamer is a Client whose Write takes a stream of bytes: several encodings may
+// come in one Write, one behind the other, so that much that is said at once costs
+// one system call. To a Client that is none, such as one that makes a message of
+// each Write, each encoding is written by itself. Stream does nothing.
+type Streamer interface{ Stream() }
+
 // A Describer is a Client that tells what it knows of the connection, for people
 // to read: values that a message may hold, by names in lower case. It may take
 // until ctx is done, and is called from any goroutine.
@@ -102,6 +108,7 @@ var _ Queuer = (*Conn)(nil)
 // A kind is what clients of one type and protocol have in common.
 type kind struct {
 	protocol string
+	stream   bool // its clients are Streamers
 	funcs    map[string]OutputFunc
 }
 
@@ -120,6 +127,7 @@ func (p *Portal) kindOf(c Client, protocol string) *kind {
 		return k
 	}
 	k = &kind{protocol: protocol, funcs: make(map[string]OutputFunc)}
+	_, k.stream = c.(Streamer)
 	if o, ok := c.(OutputFuncer); ok {
 		for name, f := range o.OutputFuncs() {
 			if f != nil {

@@ -18,15 +18,23 @@ const (
 	maxWriters = 4
 	// keepEncoding is the largest buffer that is kept for the next encoding.
 	keepEncoding = 64 << 10
+	// keepJobs is how many sessions' room is kept for the next flush.
+	keepJobs = 20000
+	// maxJoined and maxEncodings bound what waits for a flush: bytes of joined
+	// encodings, and encodings.
+	maxJoined    = 4 << 20
+	maxEncodings = 256
 )
 
 // A renderer carries out Output frames. It encodes once for all clients of one
-// kind whose caps are equal. It belongs to one goroutine at a time.
+// kind whose caps are equal, and writes at a flush: once to each client, whatever
+// was said since the one before. It belongs to one goroutine at a time.
 type renderer struct {
-	encoded map[renderKey][]byte
-	bufs    [][]byte // reused from frame to frame
+	encoded map[renderKey][]byte // of the frame at hand
+	bufs    [][]byte             // the encodings since the last flush; reused after it
 	used    int
-	jobs    []job
+	jobs    []job     // what waits for the flush, one for each session
+	joined  int       // bytes that were copied to join them
 	last    renderKey // most receivers of a frame are alike
 	lastOut []byte
 	cache   renderCache
@@ -37,62 +45,115 @@ type renderKey struct {
 	caps session.Caps
 }
 
+// A job is what is to be written to a session. While it is of one encoding, all its
+// receivers share that; if there is more, it has a buffer of its own.
 type job struct {
-	s   *Session
-	out []byte
+	s    *Session
+	out  []byte
+	own  *[]byte // nil: out is shared
+	ends []int   // where in out the encodings end, for a client that gets a write for each; nil if there is one
 }
 
-// deliver writes m to the sessions of the list, some of which may be nil. Each
-// counts size bytes as unread. The sessions' writing order is kept from one
-// call to the next.
+// joins are buffers of jobs that have more than one encoding to write.
+var joins = sync.Pool{New: func() any { return new([]byte) }}
+
+// deliver has m written to the sessions of the list, some of which may be nil, by
+// the next flush at the latest. Each counts size bytes as unread. The sessions'
+// writing order is kept from one call to the next.
 func (r *renderer) deliver(to []*Session, m message.Message, o message.Options, size int) {
-	r.reset()
+	clear(r.encoded)
+	r.last, r.lastOut = renderKey{}, nil
 	for _, s := range to {
 		if s == nil {
 			continue
 		}
-		s.mu.Lock()
-		caps, ended := s.caps, s.ended
-		s.mu.Unlock()
-		s.sent(size)
+		caps, ended := s.sent(size)
 		if ended {
 			s.taken() // useless: nobody will take it
 			continue
 		}
-		r.jobs = append(r.jobs, job{s, r.encode(s, caps, m, o)})
+		r.add(s, r.encode(s, caps, m, o))
 	}
-	if len(r.jobs) <= wide {
-		for _, j := range r.jobs {
-			j.s.writeOutput(j.out)
-		}
-		return
+	if r.joined > maxJoined || r.used > maxEncodings {
+		r.flush()
 	}
-	// A session is in one part only, and all parts are done before the next
-	// frame: the order of what a session gets is kept.
-	parts := min(maxWriters, runtime.GOMAXPROCS(0))
-	each := (len(r.jobs) + parts - 1) / parts
-	var wg sync.WaitGroup
-	for start := 0; start < len(r.jobs); start += each {
-		part := r.jobs[start:min(start+each, len(r.jobs))]
-		wg.Go(func() {
-			for _, j := range part {
-				j.s.writeOutput(j.out)
-			}
-		})
-	}
-	wg.Wait()
 }
 
-func (r *renderer) reset() {
+// add puts out behind what waits for s already.
+func (r *renderer) add(s *Session, out []byte) {
+	if s.job >= len(r.jobs) || r.jobs[s.job].s != s {
+		s.job = len(r.jobs)
+		r.jobs = append(r.jobs, job{s: s, out: out})
+		return
+	}
+	j := &r.jobs[s.job]
+	if j.own == nil {
+		j.own = joins.Get().(*[]byte)
+		*j.own = append((*j.own)[:0], j.out...)
+		r.joined += len(j.out)
+		if !s.kind.stream {
+			j.ends = append(j.ends, len(j.out))
+		}
+	}
+	*j.own = append(*j.own, out...)
+	if !s.kind.stream {
+		j.ends = append(j.ends, len(*j.own))
+	}
+	j.out = *j.own
+	r.joined += len(out)
+}
+
+// flush writes what waits.
+func (r *renderer) flush() {
+	if len(r.jobs) == 0 {
+		return
+	}
+	if len(r.jobs) <= wide {
+		for i := range r.jobs {
+			r.jobs[i].write()
+		}
+	} else {
+		// A session is in one part only.
+		parts := min(maxWriters, runtime.GOMAXPROCS(0))
+		each := (len(r.jobs) + parts - 1) / parts
+		var wg sync.WaitGroup
+		for start := 0; start < len(r.jobs); start += each {
+			part := r.jobs[start:min(start+each, len(r.jobs))]
+			wg.Go(func() {
+				for i := range part {
+					part[i].write()
+				}
+			})
+		}
+		wg.Wait()
+	}
+	clear(r.jobs)
+	if cap(r.jobs) > keepJobs {
+		r.jobs = nil
+	}
+	r.jobs = r.jobs[:0]
+	r.reuse()
+}
+
+func (j *job) write() {
+	j.s.writeOutput(j.out, j.ends)
+	if j.own == nil {
+		return
+	}
+	if cap(*j.own) <= keepEncoding {
+		joins.Put(j.own)
+	}
+}
+
+// reuse takes the buffers of the encodings back, when nothing waits that is of them.
+func (r *renderer) reuse() {
 	for i, b := range r.bufs {
 		if cap(b) > keepEncoding {
 			r.bufs[i] = nil
 		}
 	}
 	clear(r.encoded)
-	clear(r.jobs)
-	r.jobs = r.jobs[:0]
-	r.used, r.last, r.lastOut = 0, renderKey{}, nil
+	r.used, r.joined, r.last, r.lastOut = 0, 0, renderKey{}, nil
 }
 
 // encode returns m as s's client reads it; nothing, if its encoder fails.
@@ -138,10 +199,16 @@ func (r *renderer) remember(key renderKey, out []byte) []byte {
 	return out
 }
 
-// writeOutput writes what was counted with sent.
-func (s *Session) writeOutput(out []byte) {
+// writeOutput writes what was counted with sent: at once, or in pieces with those
+// ends.
+func (s *Session) writeOutput(out []byte, ends []int) {
 	s.out.Lock()
-	s.write(out)
+	start := 0
+	for _, end := range ends {
+		s.write(out[start:end])
+		start = end
+	}
+	s.write(out[start:])
 	s.out.Unlock()
 	s.taken()
 }

@@ -58,6 +58,8 @@ type Session struct {
 	hidden   bool            // it is hidden
 	shown    link.QuestionID // the one whose prompt is the last that was written; under out
 
+	job int // its place in the renderer's jobs, if it has one; the renderer's
+
 	link   *attachment // where the session has a seat; nil without
 	index  link.Index  // its index there
 	live   bool        // lines go to the link as they come
@@ -449,11 +451,13 @@ func (s *Session) unseat(a *attachment) {
 	}
 }
 
-// sent counts n bytes of output as the client's, before they are written.
-func (s *Session) sent(n int) {
+// sent counts n bytes of output as the client's, before they are written. It returns
+// what they are to be encoded for, and whether the session has ended.
+func (s *Session) sent(n int) (caps session.Caps, ended bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.unread += uint64(n)
-	s.mu.Unlock()
+	return s.caps, s.ended
 }
 
 // taken gives what was written back to the Server's budget, once nothing of it

@@ -25,6 +25,7 @@ type turn struct {
 	frames []link.Frame
 	end    *link.End
 	size   int
+	mixed  bool // there are others than Output
 }
 
 // A reader takes the frames of a Server and carries out its turns. It waits
@@ -36,6 +37,8 @@ type reader struct {
 	cur       turn   // the frames since the last End
 	held      []turn // in order, not committed
 	heldSize  int
+	due       bool   // some of them may be carried out by now
+	open      []turn // carried out but for what ends them: their output waits for a flush
 	render    renderer
 	to        []*Session
 	scratch   []byte
@@ -45,6 +48,12 @@ type reader struct {
 func (rd *reader) run() error {
 	rd.cur.a = rd.a
 	for {
+		// What has come already is carried out together, so that a client is
+		// written to once.
+		if rd.due && !rd.a.conn.Buffered() {
+			rd.due = false
+			rd.carry()
+		}
 		f, err := rd.a.conn.Recv()
 		if err != nil {
 			return err
@@ -59,6 +68,9 @@ func (rd *reader) handle(f link.Frame) error {
 	switch f := f.(type) {
 	case *link.Output, *link.Question, *link.Login, *link.Prefs, *link.Disconnect, *link.Action:
 		rd.cur.frames = append(rd.cur.frames, f)
+		if _, ok := f.(*link.Output); !ok {
+			rd.cur.mixed = true
+		}
 		n := frameSize(f)
 		rd.cur.size += n
 		rd.heldSize += n
@@ -69,10 +81,10 @@ func (rd *reader) handle(f link.Frame) error {
 		rd.cur.end = f
 		rd.held = append(rd.held, rd.cur)
 		rd.cur = turn{a: rd.a}
-		rd.carry()
+		rd.due = true
 	case *link.Committed:
 		rd.committed = max(rd.committed, f.Commit)
-		rd.carry()
+		rd.due = true
 	case *link.Pong:
 		rd.a.lastPong.Store(int64(time.Since(rd.a.since)))
 	case *link.Stalled:
@@ -117,14 +129,16 @@ func (rd *reader) busy(f func()) {
 	rd.a.carrying.Store(0)
 }
 
-// release carries out the turns whose commit is in the store.
+// release carries out the turns whose commit is in the store. Those that only say
+// something are carried out together: each client is written to once.
 func (rd *reader) release() {
 	k := 0
 	for k < len(rd.held) && rd.held[k].end.Commit <= rd.committed {
-		rd.carryOut(&rd.held[k])
+		rd.carryOut(rd.held[k])
 		rd.heldSize -= rd.held[k].size
 		k++
 	}
+	rd.finish()
 	if k > 0 {
 		rest := copy(rd.held, rd.held[k:])
 		clear(rd.held[rest:])
@@ -146,21 +160,20 @@ func (p *Portal) settle(commit uint64) {
 	}
 }
 
-// carryOut does what a turn says and marks its lines as processed. Actions come
-// last: they must not be asked for again by a line that is sent again.
-func (rd *reader) carryOut(t *turn) {
+// carryOut does what a turn says. What it writes to clients waits for a flush, and
+// what ends it for finish; but a turn that does more than write finds all before it
+// finished.
+func (rd *reader) carryOut(t turn) {
+	if t.mixed {
+		rd.finish()
+	}
 	for _, f := range t.frames {
+		if f, ok := f.(*link.Output); ok {
+			rd.output(&t, f)
+			continue
+		}
+		rd.render.flush() // what was said before comes before
 		switch f := f.(type) {
-		case *link.Output:
-			rd.to = t.a.all(rd.to[:0], f.Sessions)
-			size := rd.outputSize(f.Message)
-			for _, s := range rd.to {
-				if s == nil {
-					rd.ignore(t.a, size)
-				}
-			}
-			rd.render.deliver(rd.to, f.Message, f.Options, size)
-			clear(rd.to)
 		case *link.Question:
 			if s := rd.session(t.a, f.Session); s != nil {
 				s.ask(f, t.processes(f.Session))
@@ -179,18 +192,46 @@ func (rd *reader) carryOut(t *turn) {
 			}
 		}
 	}
-	for _, l := range t.end.Lines {
-		if s := t.a.at(l.Session); s != nil && s.processed(l.N) {
-			rd.p.remove(s)
-			t.a.unseat(l.Session)
+	rd.open = append(rd.open, t)
+	if t.mixed {
+		rd.finish()
+	}
+}
+
+func (rd *reader) output(t *turn, f *link.Output) {
+	rd.to = t.a.all(rd.to[:0], f.Sessions)
+	size := rd.outputSize(f.Message)
+	for _, s := range rd.to {
+		if s == nil {
+			rd.ignore(t.a, size)
 		}
 	}
-	for _, f := range t.frames {
-		if f, ok := f.(*link.Action); ok {
-			rd.p.act(f, t.a.at(f.Session))
+	rd.render.deliver(rd.to, f.Message, f.Options, size)
+	clear(rd.to)
+}
+
+// finish writes what waits, and ends the turns that are carried out: it marks their
+// lines as processed. Actions come last: they must not be asked for again by a line
+// that is sent again.
+func (rd *reader) finish() {
+	rd.render.flush()
+	for i := range rd.open {
+		t := &rd.open[i]
+		for _, l := range t.end.Lines {
+			if s := t.a.at(l.Session); s != nil && s.processed(l.N) {
+				rd.p.remove(s)
+				t.a.unseat(l.Session)
+			}
 		}
+		for _, f := range t.frames {
+			if f, ok := f.(*link.Action); ok {
+				rd.p.act(f, t.a.at(f.Session))
+			}
+		}
+		rd.p.passes(failpoint.Released)
 	}
-	rd.p.passes(failpoint.Released)
+	clear(rd.open)
+	rd.open = rd.open[:0]
 }
 
 // processes returns the last line of a session that the turn has processed, or 0.

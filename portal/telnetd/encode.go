@@ -121,3 +121,6 @@ func (cl *client) Close(reason string) error {
 	cl.CloseAfterFlush(farewell)
 	return nil
 }
+
+// Stream implements portal.Streamer.
+func (*client) Stream() {}

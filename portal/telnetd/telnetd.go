@@ -93,6 +93,7 @@ var (
 	_ portal.Asker        = (*client)(nil)
 	_ portal.OutputFuncer = (*client)(nil)
 	_ portal.Describer    = (*client)(nil)
+	_ portal.Streamer     = (*client)(nil)
 )
 
 // New checks cfg and returns the protocol.

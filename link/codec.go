@@ -50,7 +50,13 @@ func DecodeFrame(body []byte) (Frame, error) {
 	case opInput:
 		f = &Input{Index: d.index(), N: d.u64(), Question: d.question(), Message: d.message()}
 	case opInputText:
-		f = &Input{Index: d.index(), N: d.u64(), Question: d.question(), Message: message.Text(d.str())}
+		t := &struct {
+			Input
+			arg [1]any // with the frame, so that it costs no memory of its own
+		}{Input: Input{Index: d.index(), N: d.u64(), Question: d.question()}}
+		t.arg[0] = d.str()
+		t.Message = message.Message{Name: "text", Args: t.arg[:]}
+		f = &t.Input
 	case opUpdate:
 		f = &Update{Index: d.index(), N: d.u64(), Info: d.info()}
 	case opClose:
@@ -66,9 +72,17 @@ func DecodeFrame(body []byte) (Frame, error) {
 	case opAside:
 		f = &Aside{Unit: Unit{Kind: UnitKind(d.u8()), Session: d.id(), N: d.u64(), Name: d.str()}}
 	case opOutput:
-		f = &Output{Sessions: d.indexes(), Options: d.options(), Message: d.message()}
+		f = &Output{Sessions: d.indexes(nil), Options: d.options(), Message: d.message()}
 	case opOutputText:
-		f = &Output{Sessions: d.indexes(), Options: d.options(), Message: message.Text(d.str())}
+		t := &struct {
+			Output
+			arg [1]any
+			one [1]Index // nearly always there is one receiver
+		}{}
+		t.Sessions, t.Options = d.indexes(t.one[:]), d.options()
+		t.arg[0] = d.str()
+		t.Message = message.Message{Name: "text", Args: t.arg[:]}
+		f = &t.Output
 	case opQuestion:
 		f = &Question{Session: d.index(), ID: d.question(), Hidden: d.bool(), Prompt: d.str()}
 	case opLogin:
@@ -436,14 +450,28 @@ func (d *decoder) count(size int) int {
 	return int(n)
 }
 
-func (d *decoder) indexes() []Index {
+// indexes reads a list of indexes into room, if they fit.
+func (d *decoder) indexes(room []Index) []Index {
 	n := d.count(1)
 	if n == 0 {
 		return nil
 	}
-	v := make([]Index, n)
+	v := room[:0:len(room)]
+	if n <= len(room) {
+		v = v[:n]
+	} else {
+		v = make([]Index, n)
+	}
 	for i := range v {
-		v[i] = d.index()
+		// A list may have thousands of them, and most have one byte or two.
+		switch in := d.in; {
+		case len(in) > 0 && in[0] < 0x80:
+			v[i], d.in = Index(in[0]), in[1:]
+		case len(in) > 1 && in[1] < 0x80 && in[1] > 0:
+			v[i], d.in = Index(in[0]&0x7f)|Index(in[1])<<7, in[2:]
+		default:
+			v[i] = d.index()
+		}
 	}
 	return v
 }

@@ -81,7 +81,8 @@ func (l Lock) CheckStrictly(access string, subject Subject, object Object) (pass
 		subject = Nobody{}
 	}
 	for i := range l.rules {
-		if r := &l.rules[i]; strings.EqualFold(r.access, access) {
+		r := &l.rules[i]
+		if r.access == access || len(r.access) == len(access) && strings.EqualFold(r.access, access) {
 			return r.test(subject, object), true
 		}
 	}

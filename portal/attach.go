@@ -41,6 +41,7 @@ type attachment struct {
 	last     link.Index // the last that was given out
 	draining bool       // Drain was sent: no more lines
 	owed     uint64     // to the link's budget
+	input    link.Input // the frame at hand, so that a line costs no memory for it
 }
 
 // lastWords is the transport of a Server that may die at any moment. What it has
@@ -100,13 +101,20 @@ func (a *attachment) all(dst []*Session, list []link.Index) []*Session {
 
 // sendLine sends a line of a log, unless the Server is to stop: the next one
 // gets it then.
-func (a *attachment) sendLine(f link.Frame) {
+func (a *attachment) sendLine(l *line, i link.Index) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.draining {
-		a.conn.Send(f)
-		a.p.passes(failpoint.Sent)
+	if a.draining {
+		return
 	}
+	if l.kind == lineInput {
+		a.input = link.Input{Index: i, N: l.n, Question: l.question, Message: l.message}
+		a.conn.Send(&a.input)
+		a.input = link.Input{}
+	} else {
+		a.conn.Send(l.frame(i))
+	}
+	a.p.passes(failpoint.Sent)
 }
 
 // drain tells the Server to stop. No line follows it.

@@ -29,6 +29,7 @@ type line struct {
 	reason   string          // lineClose
 }
 
+// frame returns the frame of a line on a link where the session has that index.
 func (l *line) frame(i link.Index) link.Frame {
 	switch l.kind {
 	case lineOpen:

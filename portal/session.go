@@ -248,7 +248,7 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 func (s *Session) appendLocked(l line) {
 	added := s.log.append(l)
 	if s.live {
-		s.link.sendLine(added.frame(s.index))
+		s.link.sendLine(added, s.index)
 	}
 }
 
@@ -437,7 +437,7 @@ func (s *Session) goLive(a *attachment) {
 		return
 	}
 	for i := range s.log.lines {
-		a.sendLine(s.log.lines[i].frame(s.index))
+		a.sendLine(&s.log.lines[i], s.index)
 	}
 	s.live = true
 }

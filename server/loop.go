@@ -332,7 +332,9 @@ func (s *Server) endTurn() {
 	// What is reported comes before the texts of the turn, so that what they
 	// set off at the client finds it up to date.
 	s.report()
-	effects = append(s.world.TakeEffects(), effects...)
+	if reports := s.world.TakeEffects(); len(reports) > 0 {
+		effects = append(reports, effects...)
+	}
 	lines := s.processed()
 
 	var batch *store.Batch

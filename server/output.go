@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"mudlark.dev/failpoint"
 	"mudlark.dev/link"
@@ -24,7 +25,7 @@ type closeQuestion struct{ seat *seat }
 // send turns what leaves the loop into the frames of a turn. What is sent last
 // closes the turn, with the lines it has processed.
 func (s *Server) send(effects []world.Effect, lines []processed) {
-	var frames []link.Frame
+	frames := s.room.frames[:0]
 	for _, e := range effects {
 		switch e := e.(type) {
 		case world.Output:
@@ -69,15 +70,39 @@ func (s *Server) send(effects []world.Effect, lines []processed) {
 	if len(frames) == 0 && len(lines) == 0 {
 		return
 	}
-	end := &link.End{Commit: s.assigned}
+	end := &s.room.end
+	*end = link.End{Commit: s.assigned, Lines: end.Lines[:0]}
 	for _, l := range lines {
 		end.Lines = append(end.Lines, link.Line{Session: l.seat.index, N: l.n})
 	}
-	if err := s.conn.Send(append(frames, end)...); err != nil && s.conn.Err() == nil {
+	frames = append(frames, end)
+	defer s.room.cleared(frames)
+	if err := s.conn.Send(frames...); err != nil && s.conn.Err() == nil {
 		// Every message was checked, so this is a bug of ours: no player may
 		// be told what was not sent, and nothing of it may stay.
 		s.fail(fmt.Errorf("server: turn cannot be sent: %w", err))
 	}
+}
+
+// frameRoom is room for the frames of a turn, which nobody keeps once they are sent.
+type frameRoom struct {
+	frames  []link.Frame
+	outputs []link.Output
+	indexes []link.Index
+	end     link.End
+}
+
+// cleared empties the room, whose frames may have grown; what grew beyond the usual
+// is not kept.
+func (r *frameRoom) cleared(frames []link.Frame) {
+	const most = 4096
+	if max(cap(frames), cap(r.outputs), cap(r.end.Lines)) > most || cap(r.indexes) > 16*most {
+		*r = frameRoom{}
+		return
+	}
+	clear(frames)
+	clear(r.outputs)
+	r.frames, r.outputs, r.indexes = frames[:0], r.outputs[:0], r.indexes[:0]
 }
 
 func (s *Server) appendOutput(frames []link.Frame, e world.Output) []link.Frame {
@@ -86,16 +111,21 @@ func (s *Server) appendOutput(frames []link.Frame, e world.Output) []link.Frame 
 		s.log.Error("message not sent", "message", e.Message.Name, "err", err)
 		return frames
 	}
-	to := make([]link.Index, 0, len(e.To))
+	// Room that grows leaves the frames before theirs.
+	r := &s.room
+	r.indexes = slices.Grow(r.indexes, len(e.To))
+	start := len(r.indexes)
 	for _, session := range e.To {
 		if seat := s.bySession[session]; seat != nil && s.counted(seat, size) {
-			to = append(to, seat.index)
+			r.indexes = append(r.indexes, seat.index)
 		}
 	}
+	to := r.indexes[start:len(r.indexes):len(r.indexes)]
 	if len(to) == 0 {
 		return frames
 	}
-	return append(frames, &link.Output{Sessions: to, Options: e.Options, Message: e.Message})
+	r.outputs = append(r.outputs, link.Output{Sessions: to, Options: e.Options, Message: e.Message})
+	return append(frames, &r.outputs[len(r.outputs)-1])
 }
 
 // outputSize checks a message and returns what it counts against the credit of

@@ -145,11 +145,12 @@ type Server struct {
 	woken      []*task // parked commands whose wait is over
 	doomed     []*task // parked commands whose session has ended
 	turn       turn
-	gated      []gated     // what waits for a commit, in the order of their numbers
-	assigned   uint64      // the last commit number given out
-	ended      [][16]byte  // sessions whose line numbers the store may forget with the next batch
-	unread     uint64      // bytes of output that the Portal has not given back
-	overdue    []*seat     // seats to disconnect at the turn's end: they do not read
+	gated      []gated    // what waits for a commit, in the order of their numbers
+	assigned   uint64     // the last commit number given out
+	ended      [][16]byte // sessions whose line numbers the store may forget with the next batch
+	unread     uint64     // bytes of output that the Portal has not given back
+	overdue    []*seat    // seats to disconnect at the turn's end: they do not read
+	room       frameRoom
 	drain      *link.Drain // set once the Server is to stop
 	fatal      error       // why Run is to fail
 	aside      aside       // what runs, and what is not to be run

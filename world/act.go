@@ -70,64 +70,98 @@ func AppearanceOf(looker, target Entity) string {
 // name and description, and of a place its exits, who is there and what lies
 // about.
 func Appearance(looker, target Entity) string {
+	w := looker.World()
 	subject, _ := looker.base().self.(lock.Subject)
-	builder := subject != nil && looker.World().Passes(subject, "Builder")
+	builder := subject != nil && w.Passes(subject, "Builder")
 	t := target.base()
-	desc := t.Desc()
-	var b strings.Builder
-	b.Grow(len(t.name) + len(desc) + 64*min(len(t.contents), 64) + 64)
-	b.WriteString("|c")
-	b.WriteString(target.Name())
-	b.WriteString("|n")
-	if builder {
-		b.WriteString(" (" + target.ID().String() + ")")
-	}
 	isRoom := t.family == famRoom
-	if desc != "" {
-		b.WriteString("\n")
-		b.WriteString(desc)
-	} else if !isRoom {
-		b.WriteString("\nYou see nothing special.")
-	}
-	var exits, people []string
-	var things []Entity
+
+	// What is seen is sorted, and the text written, in room of the world's that is
+	// used again: it is taken, as a lock function may look in its turn.
+	seen := w.seen
+	w.seen = sights{}
 	for _, o := range t.contents {
-		if o == looker.base() || !o.self.Access(subject, "view", true) || o.attrs[Scenery].value == true {
+		if o == looker.base() || !o.self.Access(subject, "view", true) || len(o.attrs) > 0 && o.attrs[Scenery].value == true {
 			continue
 		}
 		switch o.family {
 		case famExit:
-			// Who has links goes there by choosing it.
-			exits = append(exits, "|lc"+markup.Escape(o.w.Plain(o.name))+"|lt|w"+o.name+"|n|le")
+			seen.exits = append(seen.exits, o)
 		case famCharacter:
-			people = append(people, o.name)
+			seen.people = append(seen.people, o)
 		default:
-			things = append(things, o.self)
+			seen.things = append(seen.things, o.self)
 		}
 	}
-	if isRoom && len(exits) > 0 {
-		writeList(&b, "\nExits: ", exits)
-	}
-	if len(people) > 0 {
-		writeList(&b, "\nHere: ", people)
-	}
-	if len(things) > 0 && (isRoom || builder || t == looker.base()) {
-		b.WriteString("\nYou see: " + ListNames(things))
-	}
-	return b.String()
-}
 
-func writeList(b *strings.Builder, what string, names []string) {
-	for _, n := range names {
-		b.WriteString(what)
-		b.WriteString(n)
+	b := append(seen.text[:0], "|c"...)
+	b = append(b, target.Name()...)
+	b = append(b, "|n"...)
+	if builder {
+		b = append(b, " ("...)
+		b = append(b, target.ID().String()...)
+		b = append(b, ')')
+	}
+	if desc := t.Desc(); desc != "" {
+		b = append(b, '\n')
+		b = append(b, desc...)
+	} else if !isRoom {
+		b = append(b, "\nYou see nothing special."...)
+	}
+	if isRoom {
+		what := "\nExits: "
+		for _, o := range seen.exits {
+			b = append(b, what...)
+			what = ", "
+			// Who has links goes there by choosing it.
+			b = append(b, "|lc"...)
+			b = append(b, markup.Escape(w.Plain(o.name))...)
+			b = append(b, "|lt|w"...)
+			b = append(b, o.name...)
+			b = append(b, "|n|le"...)
+		}
+	}
+	what := "\nHere: "
+	for _, o := range seen.people {
+		b = append(b, what...)
+		b = append(b, o.name...)
 		what = ", "
 	}
+	if len(seen.things) > 0 && (isRoom || builder || t == looker.base()) {
+		b = append(b, "\nYou see: "...)
+		b = append(b, ListNames(seen.things)...)
+	}
+	text := string(b)
+	seen.text = b
+	w.seen = seen.cleared()
+	return text
+}
+
+// sights is room for what is seen at once.
+type sights struct {
+	exits, people []*core
+	things        []Entity
+	text          []byte
+}
+
+// cleared returns s empty; of what grew beyond the usual nothing is kept.
+func (s sights) cleared() sights {
+	const most = 1000
+	if max(cap(s.exits), cap(s.people), cap(s.things)) > most || cap(s.text) > 64<<10 {
+		return sights{}
+	}
+	clear(s.exits)
+	clear(s.people)
+	clear(s.things)
+	return sights{s.exits[:0], s.people[:0], s.things[:0], s.text}
 }
 
 // ListNames names things in their order, those of one name together: "coin (3),
 // rope".
 func ListNames(things []Entity) string {
+	if len(things) == 1 {
+		return things[0].Name()
+	}
 	var names []string
 	count := map[string]int{}
 	for _, e := range things {

@@ -118,11 +118,18 @@ func Pick(from []Entity, query string) (Entity, error) {
 // Passes reports whether subject holds a permission, by the game's own lock
 // functions.
 func (w *World) Passes(subject lock.Subject, level string) bool {
-	l, err := w.compile("x:perm(" + level + ")")
-	if err != nil {
-		return false
+	l, ok := w.levels[level]
+	if !ok {
+		var err error
+		if l, err = w.compile("x:perm(" + level + ")"); err != nil {
+			return false
+		}
+		if w.levels == nil || len(w.levels) >= 100 {
+			w.levels = make(map[string]lock.Lock)
+		}
+		w.levels[level] = l
 	}
-	ok, _ := l.Check("x", subject, nil)
+	ok, _ = l.Check("x", subject, nil)
 	return ok
 }
 

@@ -26,8 +26,9 @@ type Session struct {
 	puppet  *core
 	data    map[string]any
 	sets    []string
-	since   time.Time // of the connection
-	last    time.Time // the last input, in memory only
+	since   time.Time   // of the connection
+	last    time.Time   // the last input, in memory only
+	alone   [1]*Session // itself: who gets what is said to it alone
 
 	closed bool
 	dirty  bool
@@ -40,6 +41,7 @@ type Session struct {
 func (w *World) OpenSession(id session.ID, number uint64, info session.Info, portal string) *Session {
 	now := w.Now()
 	s := &Session{w: w, id: id, number: number, portal: portal, info: info, since: now, last: now, sets: []string{"unloggedin"}}
+	s.alone[0] = s
 	w.sessions[id] = s
 	w.note(func() { delete(w.sessions, id) })
 	old := w.stored[id]
@@ -283,7 +285,7 @@ func (s *Session) Prompt(text string) { s.Send(message.New("prompt", text), mess
 // Send sends a message to this session alone.
 func (s *Session) Send(m message.Message, o message.Options) {
 	if !s.closed {
-		s.w.output([]*Session{s}, m, o)
+		s.w.output(s.alone[:], m, o)
 	}
 }
 

@@ -76,6 +76,8 @@ type World struct {
 	characters map[string]*core // by lower-case name
 	tagged     map[Tag][]*core  // in ID order
 	locks      map[string]lock.Lock
+	levels     map[string]lock.Lock // of Passes, by level
+	seen       sights               // of Appearance
 	sessions   map[session.ID]*Session
 	stored     map[session.ID]*storedSession // loaded and not taken up yet
 	timers     timers

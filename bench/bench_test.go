@@ -157,7 +157,7 @@ func TestCoordinatedOmission(t *testing.T) {
 			p.conn = client
 			p.reader.Go(func() { p.read(client) })
 			start := time.Now()
-			a := &active{answers: []query{{say, d.answers[say]}}, from: start, to: start.Add(3 * time.Second),
+			a := &active{answers: []query{newQuery(say, d.answers[say])}, from: start, to: start.Add(3 * time.Second),
 				hists: map[kind]*hdrhistogram.Histogram{}, all: newHistogram()}
 			r.asked.Store(a)
 			m := mix{name: "say", kinds: []kind{say}}
@@ -219,7 +219,7 @@ func TestTelnet(t *testing.T) {
 	want, wantAnswers := "abcd\xffe", "\xff\xfc\x18\xff\xfe\x56"
 	for cut := range len(in) {
 		var tn telnet
-		got := tn.decode(tn.decode(nil, []byte(in[:cut])), []byte(in[cut:]))
+		got := append(tn.decode([]byte(in[:cut])), tn.decode([]byte(in[cut:]))...)
 		if string(got) != want || string(tn.answers) != wantAnswers {
 			t.Errorf("cut at %d: %q, answers %q; want %q and %q", cut, got, tn.answers, want, wantAnswers)
 		}
@@ -230,9 +230,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("a\xff\xfd\x18\x1b[1;36mRoom\x1b[0m\xff\xfa\x18\x01\xff\xf0"), 3)
 	f.Fuzz(func(t *testing.T, data []byte, cut int) {
 		var whole, parts telnet
-		a := whole.decode(nil, data)
 		cut = max(0, min(cut, len(data)))
-		b := parts.decode(parts.decode(nil, data[:cut]), data[cut:])
+		a := whole.decode(bytes.Clone(data))
+		b := append(parts.decode(bytes.Clone(data[:cut])), parts.decode(bytes.Clone(data[cut:]))...)
 		if !bytes.Equal(a, b) || !bytes.Equal(whole.answers, parts.answers) {
 			t.Errorf("%q cut at %d: %q, %q; whole %q, %q", data, cut, b, parts.answers, a, whole.answers)
 		}

@@ -58,6 +58,7 @@ func parse(args []string, stdio launch.Stdio) (*options, error) {
 	flags.StringVar(&c.Mix, "mix", "look", "what players type, commas between several: "+mixNames()+", all")
 	flags.IntVar(&c.Clients, "clients", 50, "players")
 	flags.IntVar(&c.Room, "room", 10, "players in one room, in the game that bench starts")
+	flags.IntVar(&c.Idle, "idle", 0, "players beside them who log in and then do nothing")
 	flags.IntVar(&c.Storm, "storm", 0, "players who log in at once, in the mix login (0: as many as --clients)")
 	closed := flags.Bool("closed", true, "each player types its next line when it has the answer; --rate is the other way")
 	flags.Float64Var(&c.Rate, "rate", 0, "lines a second of all players together, whether or not answers come")
@@ -98,7 +99,7 @@ func parse(args []string, stdio launch.Stdio) (*options, error) {
 		errs = append(errs, errors.New("--closed and --rate: it is either a closed loop, or an open one with a rate"))
 	}
 	if c.Quick {
-		for _, name := range []string{"mix", "clients", "room", "storm", "rate", "duration", "warmup"} {
+		for _, name := range []string{"mix", "clients", "room", "storm", "idle", "rate", "duration", "warmup"} {
 			if flags.Changed(name) {
 				errs = append(errs, fmt.Errorf("--%s and --quick: a quick run has its own", name))
 			}

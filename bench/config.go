@@ -20,6 +20,7 @@ type Config struct {
 	Mix      string        // what players type: names with commas between, or "all"; "" means look
 	Clients  int           // players; 0 means 50, at most 20,000
 	Room     int           // players in one room, in the game of this package; 0 means 10
+	Idle     int           // players beside them who log in and then do nothing
 	Storm    int           // players who log in at once, in the mix login; 0 means as many as Clients
 	Rate     float64       // lines a second of all players together, in an open loop; 0 is a closed loop
 	Duration time.Duration // of what counts; 0 means 10s, at most 1h
@@ -39,7 +40,8 @@ type Config struct {
 }
 
 const (
-	maxClients  = 20000
+	maxClients  = 20000          // and as many idle ones
+	maxPlayers  = 3 * maxClients // with those of a storm
 	maxDuration = time.Hour
 	lookupTime  = 10 * time.Second
 )
@@ -69,7 +71,7 @@ func (c *Config) check() ([]plan, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.Quick {
-		c.Mix, c.Clients, c.Room, c.Storm, c.Rate = "all", 6, 3, 3, 0
+		c.Mix, c.Clients, c.Room, c.Storm, c.Idle, c.Rate = "all", 6, 3, 3, 2, 0
 		c.Duration, c.Warmup = 400*time.Millisecond, 50*time.Millisecond
 	}
 	whole := func(name string, v *int, usual, most int) {
@@ -83,6 +85,9 @@ func (c *Config) check() ([]plan, error) {
 	whole("clients", &c.Clients, 50, maxClients)
 	whole("room", &c.Room, 10, maxClients)
 	whole("storm", &c.Storm, max(1, c.Clients), maxClients)
+	if c.Idle < 0 || c.Idle > maxClients {
+		bad("--idle: %d is not 0 to %d", c.Idle, maxClients)
+	}
 	span := func(name string, v *time.Duration, usual, least time.Duration) {
 		if *v == 0 {
 			*v = usual

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"mudlark.dev/command"
-	"mudlark.dev/command/builtin"
 	"mudlark.dev/launch"
 	"mudlark.dev/server"
 	"mudlark.dev/world"
@@ -33,17 +32,11 @@ func Playing() (launch.Game, bool) {
 
 // Game returns the game that is measured: the commands that every game starts with,
 // a ring of that many rooms, at least two, and a coin for each. "seat <room> <coin>"
-// takes a character and a coin into a room.
+// takes a character and a coin into a room; "enter" logs in without a password.
 func Game(rooms int) launch.Game {
 	rooms = max(rooms, 2)
-	sets := builtin.Sets()
-	for _, set := range sets {
-		if set.Name == command.CharacterSet {
-			set.Commands = append(set.Commands, &command.Command{Key: "seat", Run: seat})
-		}
-	}
 	return launch.Game{Game: server.Game{
-		Name: "Bench", Version: "1", CmdSets: sets, Screen: "BENCH",
+		Name: "Bench", Version: "1", CmdSets: cmdSets(), Screen: "BENCH",
 		Build: func(w *world.World) error { return build(w, rooms) },
 	}}
 }

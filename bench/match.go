@@ -18,6 +18,9 @@ const (
 	login kind = "login"
 )
 
+// changes reports whether a line of the kind changes what is stored.
+func (k kind) changes() bool { return k == walk || k == get || k == drop }
+
 // A pending line was typed and has no answer yet.
 type pending struct {
 	kind kind

@@ -22,6 +22,9 @@ const (
 	fenceEvery = 50      // lines of a player from one fence to the next
 )
 
+// errEnded is the error of a connection that the other side has closed.
+var errEnded = errors.New("closed")
+
 // A player is one connection and what it types. Its typist is one goroutine at a
 // time, its reader another one.
 type player struct {
@@ -34,6 +37,7 @@ type player struct {
 
 	// The typist's.
 	lines   int64 // typed in this mix
+	said    int64 // of these
 	fences  int64
 	pos     int // the number of its room, in the game of this package
 	holding bool
@@ -42,10 +46,14 @@ type player struct {
 	conn    net.Conn
 	closing bool
 	match   matcher
-	heard   int64    // what others said in this mix
-	last    []string // the last lines that it read
+	hearing hearing
+	last    recent // the last lines that it read, without what others said
 	wait    *waiting
 	reader  sync.WaitGroup
+
+	// The reader's.
+	telnet telnet
+	text   []byte // of a line whose end has not come
 }
 
 // waiting is for a line that is no answer.
@@ -72,7 +80,8 @@ func (p *player) dial(ctx context.Context) error {
 		return dialError(p.r.addr, err)
 	}
 	p.mu.Lock()
-	p.conn, p.closing, p.last = conn, false, nil
+	p.conn, p.closing, p.last = conn, false, recent{}
+	p.telnet, p.text = telnet{}, nil
 	p.mu.Unlock()
 	p.reader.Go(func() { p.read(conn) })
 	return nil
@@ -95,10 +104,11 @@ func dialError(addr string, err error) error {
 func (p *player) close() {
 	p.mu.Lock()
 	p.closing = true
-	if p.conn != nil {
-		p.conn.Close()
-	}
+	conn := p.conn
 	p.mu.Unlock()
+	if conn != nil {
+		conn.Close() // waits for what the reader has read, which takes the lock
+	}
 	p.reader.Wait()
 }
 
@@ -126,7 +136,7 @@ func (p *player) gone(err error) error {
 func (p *player) told() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return strings.Join(p.last, " / ")
+	return p.last.String()
 }
 
 // expect types text and waits until limit for a line that one of the patterns
@@ -144,7 +154,7 @@ func (p *player) expect(ctx context.Context, text string, limit time.Duration, p
 	select {
 	case n := <-w.found:
 		if n < 0 {
-			return 0, p.gone(errors.New("closed"))
+			return 0, p.gone(errEnded)
 		}
 		return n, nil
 	case <-t.C:
@@ -157,11 +167,20 @@ func (p *player) expect(ctx context.Context, text string, limit time.Duration, p
 // hide takes the password out of a line.
 func hide(text string) string { return strings.ReplaceAll(text, password, "…") }
 
-// enter makes the player's account, or logs in to it if it is there.
-func (p *player) enter(ctx context.Context) error {
+// enter has the player log in. In the game of this package that takes no password,
+// but for like, the player whose password a new account gets; in others it makes the
+// account, or logs in to it if it is there.
+func (p *player) enter(ctx context.Context, like *player) error {
 	d := p.r.dialect
+	lines := []string{d.create, d.connect}
+	if p.r.own != nil && like != p {
+		lines = []string{"enter {name}"}
+		if like != nil {
+			lines[0] += " " + like.name
+		}
+	}
 	var read string
-	for _, line := range []string{d.create, d.connect} {
+	for _, line := range lines {
 		if line == "" {
 			continue
 		}
@@ -181,116 +200,12 @@ func (p *player) enter(ctx context.Context) error {
 		"accounts of an earlier run have the same names: --name gives others; --create and --login say what is typed; the game's limits must allow that many logins (limits.* in its settings)")
 }
 
-// read takes what comes on a connection until it ends.
-func (p *player) read(conn net.Conn) {
-	var in telnet
-	var text []byte
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := conn.Read(buf)
-		now := time.Now()
-		text = in.decode(text, buf[:n])
-		if len(in.answers) > 0 {
-			conn.SetWriteDeadline(now.Add(p.r.cfg.Timeout))
-			conn.Write(in.answers) // an error is the next read's as well
-			in.answers = in.answers[:0]
-		}
-		rest := text
-		for {
-			i := bytes.IndexByte(rest, '\n')
-			if i < 0 {
-				break
-			}
-			p.line(rest[:i], now, true)
-			rest = rest[i+1:]
-		}
-		if len(rest) >= maxLine {
-			p.line(rest, now, true)
-			rest = nil
-		}
-		if len(rest) > 0 {
-			p.line(rest, now, false) // perhaps a prompt
-		}
-		text = text[:copy(text, rest)]
-		if err != nil {
-			p.mu.Lock()
-			closing, w := p.closing, p.wait
-			p.wait = nil
-			p.mu.Unlock()
-			if w != nil {
-				w.found <- -1
-			} else if !closing {
-				p.r.fail(p.gone(err))
-			}
-			return
-		}
-	}
-}
-
-// line takes a line, or the beginning of one.
-func (p *player) line(raw []byte, now time.Time, whole bool) {
-	raw = plain(bytes.TrimRight(raw, "\r"))
-	if len(raw) == 0 {
-		return
-	}
-	a := p.r.asked.Load()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if whole {
-		if len(p.last) == 3 {
-			copy(p.last, p.last[1:])
-			p.last = p.last[:2]
-		}
-		p.last = append(p.last, string(raw[:min(len(raw), 100)]))
-	}
-	if w := p.wait; w != nil {
-		for i, re := range w.patterns {
-			if re.Match(raw) {
-				p.wait = nil
-				w.found <- i
-				return
-			}
-		}
-	}
-	if !whole || a == nil {
-		return
-	}
-	for _, q := range a.answers {
-		m := q.re.FindSubmatch(raw)
-		if m == nil {
-			continue
-		}
-		got := ""
-		if len(m) > 1 {
-			got = string(m[1])
-		}
-		k := q.kind
-		if k == say && strings.Count(got, ".") == 2 {
-			k = fence
-		}
-		if k == say && got == "" && len(p.match.queue) > 0 && p.match.queue[0].kind == fence {
-			k = fence // a game whose answer to "say" has no number
-		}
-		if line, ok := p.match.answer(k, got); ok && k != fence {
-			a.count(line, now)
-		}
-		select {
-		case p.wake <- struct{}{}:
-		default:
-		}
-		return
-	}
-	if a.heard != nil && a.heard.Match(raw) {
-		p.heard++
-	}
-}
-
 // plain takes colours out of a line, in place.
 func plain(raw []byte) []byte {
 	if bytes.IndexByte(raw, 0x1b) < 0 {
 		return raw
 	}
-	out := raw[:0:0]
+	out := raw[:0]
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != 0x1b {
 			out = append(out, raw[i])
@@ -316,6 +231,9 @@ func (p *player) typeLine(k kind, due time.Time) error {
 		n = "b" + strconv.Itoa(p.i) + "." + strconv.FormatInt(p.fences, 10) + ".1"
 	} else {
 		p.lines++
+		if k == say {
+			p.said++
+		}
 		n = "b" + strconv.Itoa(p.i) + "." + strconv.FormatInt(p.lines, 10)
 	}
 	list := d.lines[of]
@@ -472,10 +390,18 @@ const (
 	tnSubIAC
 )
 
-// decode appends the text in data to dst. RFC 854 has the codes.
-func (tn *telnet) decode(dst, data []byte) []byte {
+// decode takes the commands out of data, in place, and returns the text. RFC 854 has
+// the codes.
+func (tn *telnet) decode(data []byte) []byte {
 	const iac, sb, se, will, wont, do, dont = 255, 250, 240, 251, 252, 253, 254
-	for _, c := range data {
+	i := 0
+	if tn.state == tnText {
+		if i = bytes.IndexByte(data, iac); i < 0 {
+			return data
+		}
+	}
+	dst := data[:i]
+	for _, c := range data[i:] {
 		switch tn.state {
 		case tnText:
 			if c == iac {

@@ -20,10 +20,17 @@ type Report struct {
 	Go        string    `json:"go"` // the version that this program was built with
 	Seed      uint64    `json:"seed"`
 	Clients   int       `json:"clients"`
+	Idle      int       `json:"idle"`
 	Room      int       `json:"room"`
 	DurationS float64   `json:"duration_s"`
 	WarmupS   float64   `json:"warmup_s"`
 	Results   []*Result `json:"results"`
+
+	// What became of the one line that each idle player has typed at the end, and what
+	// one of them took of the memory of Portal and Server, or of the processes that
+	// were named: the growth while they came in.
+	IdleCounts Counts  `json:"idle_counts"`
+	IdleBytes  float64 `json:"idle_bytes_each,omitempty"`
 }
 
 // A Result is what has come of one mix. The counts are of all of its lines, with
@@ -36,12 +43,19 @@ type Result struct {
 	RateDue float64 `json:"rate_due_per_s,omitempty"` // in an open loop
 
 	Counts
-	Heard   int64 `json:"heard,omitempty"`   // what others said, in a crowd
-	Unheard int64 `json:"unheard,omitempty"` // what should have been heard, and was not; negative if it was heard twice
+	Heard   int64 `json:"heard,omitempty"`   // what others said where that goes to many
+	Unheard int64 `json:"unheard,omitempty"` // what should have been heard, and was not
+
+	// What was heard twice, or after what the same speaker has said later.
+	Disordered     int64   `json:"disordered,omitempty"`
+	HeardPerSecond float64 `json:"heard_per_s,omitempty"` // in the time that counts
 
 	PerSecond   float64            `json:"answers_per_s"`
+	GameCPU     float64            `json:"game_cpu"` // of the processes that are watched but bench, in processors
 	All         Latency            `json:"latency"`
 	Latencies   map[string]Latency `json:"latency_by_line"`
+	Reading     *Latency           `json:"latency_reading,omitempty"`  // of lines that change nothing
+	Changing    *Latency           `json:"latency_changing,omitempty"` // of those that change what is stored; both, or none
 	Percentiles []Point            `json:"percentiles"`
 	Processes   []*Process         `json:"processes"`
 }
@@ -102,9 +116,10 @@ func (r *Result) label() string {
 	return r.Mix
 }
 
-func (r *Result) bad() int64 { return r.Counts.bad() + max(r.Unheard, -r.Unheard) }
+func (r *Result) bad() int64 { return r.Counts.bad() + max(r.Unheard, -r.Unheard) + r.Disordered }
 
 func (r *Report) bad() (n int64) {
+	n = r.IdleCounts.bad()
 	for _, res := range r.Results {
 		n += res.bad()
 	}
@@ -116,6 +131,9 @@ func (r *Report) print(w io.Writer) error {
 	game := "a game of its own, rooms of " + fmt.Sprint(r.Room)
 	if r.Addr != "" {
 		game = "the game at " + r.Addr
+	}
+	if r.Idle > 0 {
+		game += fmt.Sprintf(", %d idle players beside them", r.Idle)
 	}
 	fmt.Fprintf(w, "%d players, %s; %g s after %g s of warm-up; %d processors\n\n", r.Clients, game, r.DurationS, math.Round(r.WarmupS*1000)/1000, r.CPUs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -168,7 +186,16 @@ func (r *Report) print(w io.Writer) error {
 	fmt.Fprintln(w)
 	for _, res := range r.Results {
 		if res.Heard > 0 {
-			fmt.Fprintf(w, "%s: what others said was heard %d times, and not heard %d times.\n", res.label(), res.Heard, res.Unheard)
+			fmt.Fprintf(w, "%s: what others said was heard %d times, and not heard %d times; %.0f times a second.\n", res.label(), res.Heard, res.Unheard, res.HeardPerSecond)
+		}
+		if res.Disordered > 0 {
+			fmt.Fprintf(w, "%s: %d times something was heard twice, or too late for its order.\n", res.label(), res.Disordered)
+		}
+		if res.Changing != nil {
+			fmt.Fprintf(w, "%s: p99.9 of lines that change what is stored %.2f ms, of the others %.2f ms.\n", res.label(), res.Changing.P999, res.Reading.P999)
+		}
+		if len(res.Processes) > 1 && res.GameCPU > 0 {
+			fmt.Fprintf(w, "%s: the game took %.2f of a processor.\n", res.label(), res.GameCPU)
 		}
 		if res.Late > 0 {
 			fmt.Fprintf(w, "%s: %d of the lost were answered after all, too late.\n", res.label(), res.Late)
@@ -176,6 +203,9 @@ func (r *Report) print(w io.Writer) error {
 		if res.All.Count == 0 && res.Mix != "idle" {
 			fmt.Fprintf(w, "%s: no line that counts was answered.\n", res.label())
 		}
+	}
+	if r.IdleBytes > 0 {
+		fmt.Fprintf(w, "Each idle player took %.1f KiB of the game's memory.\n", r.IdleBytes/1024)
 	}
 	if n := r.bad(); n > 0 {
 		_, err := fmt.Fprintf(w, "WRONG: %d answers are lost, doubled or wrong.\n", n)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ func mixes() []mix {
 		{name: "crowd", kinds: []kind{say}, crowd: true},
 		{name: "get", kinds: []kind{get}},
 		{name: "half", kinds: []kind{look, get}},
+		{name: "play", kinds: []kind{look, say, get}},
 		{name: "login", kinds: []kind{look}, storm: true},
 	}
 }
@@ -55,6 +57,8 @@ type run struct {
 	dir     string
 	players []*player
 	storm   []*player
+	idle    []*player
+	idleRSS []float64 // what each idle player added to the processes of the game, in bytes
 	asked   atomic.Pointer[active]
 	fail    context.CancelCauseFunc
 	stormed bool // the accounts of the storm are made
@@ -63,7 +67,7 @@ type run struct {
 // An active is what counts at the moment.
 type active struct {
 	answers []query
-	heard   *regexp.Regexp
+	crowd   bool      // what others say is counted
 	from    time.Time // lines that were due from here on count
 	to      time.Time // and before this
 
@@ -74,9 +78,12 @@ type active struct {
 }
 
 type query struct {
-	kind kind
-	re   *regexp.Regexp
+	kind   kind
+	re     *regexp.Regexp
+	prefix []byte // what each match begins with, the line as well
 }
+
+func newQuery(k kind, re *regexp.Regexp) query { return query{k, re, literalPrefix(re)} }
 
 // newHistogram counts microseconds, from one to a quarter of an hour, to three digits.
 func newHistogram() *hdrhistogram.Histogram {
@@ -107,6 +114,26 @@ func (a *active) count(p pending, now time.Time) {
 	}
 }
 
+// classes sums up the lines that change nothing, and those that change what is stored.
+// a.mu is held.
+func (a *active) classes() (reading, changing *Latency) {
+	sums := map[bool]*hdrhistogram.Histogram{}
+	for k, h := range a.hists {
+		if k == login {
+			continue
+		}
+		if sums[k.changes()] == nil {
+			sums[k.changes()] = newHistogram()
+		}
+		sums[k.changes()].Merge(h)
+	}
+	if len(sums) < 2 {
+		return nil, nil
+	}
+	l, c := latencyOf(sums[false]), latencyOf(sums[true])
+	return &l, &c
+}
+
 // Run starts a game if it has to, has players type, and reports. The error is why
 // that was not possible: lost answers are none. It ends early when ctx does, with
 // the cause of that as its error. A game that it has started has ended when it
@@ -119,7 +146,7 @@ func Run(ctx context.Context, cfg Config) (rep *Report, err error) {
 	r := &run{cfg: cfg, dialect: cfg.dialect, addr: cfg.Addr}
 	began := time.Now()
 	if r.addr == "" {
-		r.rooms = max(2, cfg.Clients)
+		r.rooms = max(2, cfg.Clients) + (cfg.Idle+cfg.Room-1)/cfg.Room
 		if r.dir, err = os.MkdirTemp("", "mudlark-bench-"); err != nil {
 			return nil, err
 		}
@@ -152,13 +179,15 @@ func Run(ctx context.Context, cfg Config) (rep *Report, err error) {
 	r.fail = fail
 	defer fail(nil)
 	defer func() {
-		for _, p := range append(r.players, r.storm...) {
-			p.close()
+		for _, list := range [][]*player{r.players, r.storm, r.idle} {
+			for _, p := range list {
+				p.close()
+			}
 		}
 	}()
 	rep = &Report{
 		Began: began, Addr: cfg.Addr, CPUs: runtime.NumCPU(), Go: runtime.Version(), Seed: cfg.Seed,
-		Clients: cfg.Clients, Room: cfg.Room, DurationS: cfg.Duration.Seconds(), WarmupS: cfg.Warmup.Seconds(),
+		Clients: cfg.Clients, Idle: cfg.Idle, Room: cfg.Room, DurationS: cfg.Duration.Seconds(), WarmupS: cfg.Warmup.Seconds(),
 	}
 	if err := r.enterAll(runCtx); err != nil {
 		return nil, err
@@ -170,7 +199,7 @@ func Run(ctx context.Context, cfg Config) (rep *Report, err error) {
 		}
 		rep.Results = append(rep.Results, res)
 	}
-	return rep, nil
+	return rep, r.checkIdle(runCtx, rep)
 }
 
 func (r *run) say(format string, args ...any) { fmt.Fprintf(r.cfg.progress(), format+"\n", args...) }
@@ -234,20 +263,70 @@ func (r *run) enterAll(ctx context.Context) error {
 	for i := range r.cfg.Clients {
 		r.players = append(r.players, newPlayer(r, r.cfg.Name, i, r.source(i)))
 	}
-	begin := time.Now()
-	err := r.each(ctx, len(r.players), atOnce, func(ctx context.Context, i int) error {
-		if err := r.ramp(ctx, begin, i); err != nil {
-			return err
-		}
-		if err := r.players[i].dial(ctx); err != nil {
-			return err
-		}
-		return r.comeIn(ctx, r.players[i])
-	})
+	for i := range r.cfg.Idle {
+		r.idle = append(r.idle, newPlayer(r, r.cfg.Name, r.cfg.Clients+r.cfg.Storm+i, r.source(r.cfg.Clients+r.cfg.Storm+i)))
+	}
+	if err := r.comeAll(ctx, r.players, func(i int) int { return i / r.cfg.Room }); err != nil {
+		return err
+	}
+	if len(r.idle) == 0 {
+		return nil
+	}
+	before, err := r.processes(ctx)
 	if err != nil {
 		return err
 	}
-	r.say("%d players are in, after %.1f s.", len(r.players), time.Since(begin).Seconds())
+	for _, p := range before {
+		_, p.RSSBefore, _ = usage(p.PID) // it was there a moment ago
+	}
+	// Their rooms are behind those where others play.
+	first := max(2, r.cfg.Clients)
+	if err := r.comeAll(ctx, r.idle, func(i int) int { return first + i/r.cfg.Room }); err != nil {
+		return err
+	}
+	for _, p := range before[:len(before)-1] { // this process is the last one
+		if _, rss, err := usage(p.PID); err == nil {
+			r.idleRSS = append(r.idleRSS, float64(rss-p.RSSBefore)/float64(len(r.idle)))
+		}
+	}
+	return nil
+}
+
+// comeAll has players connect and log in, each to a room.
+func (r *run) comeAll(ctx context.Context, list []*player, room func(i int) int) error {
+	begin := time.Now()
+	err := r.each(ctx, len(list), atOnce, func(ctx context.Context, i int) error {
+		if err := r.ramp(ctx, begin, i); err != nil {
+			return err
+		}
+		if err := list[i].dial(ctx); err != nil {
+			return err
+		}
+		return r.comeIn(ctx, list[i], nil, room(i))
+	})
+	if err == nil {
+		r.say("%d players are in, after %.1f s.", len(list), time.Since(begin).Seconds())
+	}
+	return err
+}
+
+// checkIdle has each idle player say something, to see that it is still there.
+func (r *run) checkIdle(ctx context.Context, rep *Report) error {
+	if len(r.idle) == 0 {
+		return nil
+	}
+	r.asked.Store(&active{answers: []query{newQuery(say, r.dialect.answers[say])}})
+	if err := r.each(ctx, len(r.idle), 10*atOnce, func(ctx context.Context, i int) error { return r.idle[i].fence(ctx) }); err != nil {
+		return err
+	}
+	for _, p := range r.idle {
+		p.mu.Lock()
+		rep.IdleCounts.add(p.match.counts)
+		p.mu.Unlock()
+	}
+	for _, bytes := range r.idleRSS {
+		rep.IdleBytes += bytes
+	}
 	return nil
 }
 
@@ -281,22 +360,28 @@ func (r *run) makeStorm(ctx context.Context) error {
 		n := r.cfg.Clients + i
 		r.storm = append(r.storm, newPlayer(r, r.cfg.Name, n, r.source(n)))
 	}
-	return r.each(ctx, len(r.storm), atOnce, func(ctx context.Context, i int) error {
-		if err := r.storm[i].dial(ctx); err != nil {
+	come := func(ctx context.Context, i int) error {
+		p := r.storm[i]
+		if err := p.dial(ctx); err != nil {
 			return err
 		}
-		defer r.storm[i].close()
-		return r.comeIn(ctx, r.storm[i])
-	})
+		defer p.close()
+		return r.comeIn(ctx, p, r.storm[0], p.i/r.cfg.Room%r.rooms)
+	}
+	// The password of the first one is hashed, and is that of all.
+	if err := come(ctx, 0); err != nil {
+		return err
+	}
+	return r.each(ctx, len(r.storm)-1, atOnce, func(ctx context.Context, i int) error { return come(ctx, i+1) })
 }
 
 // comeIn has a player log in, and leave the room where all begin, so that those who
 // come later are not told of to hundreds.
-func (r *run) comeIn(ctx context.Context, p *player) error {
-	if err := p.enter(ctx); err != nil || r.own == nil {
+func (r *run) comeIn(ctx context.Context, p, like *player, room int) error {
+	if err := p.enter(ctx, like); err != nil || r.own == nil {
 		return err
 	}
-	return r.take(ctx, p, p.i/r.cfg.Room%r.rooms)
+	return r.take(ctx, p, room)
 }
 
 // take takes a player to a room of the game of this package, with its coin.
@@ -328,11 +413,12 @@ func (r *run) seat(ctx context.Context, p *player, m mix) error {
 	p.mu.Lock()
 	lost := p.match.counts.Lost
 	told := ""
-	if lost > 0 && len(p.last) > 0 {
-		told = p.last[len(p.last)-1]
+	if lost > 0 {
+		told = p.last.at(0)
 	}
 	p.match.reset()
-	p.heard, p.lines = 0, 0
+	p.hearing.reset()
+	p.lines, p.said = 0, 0
 	p.mu.Unlock()
 	if lost > 0 {
 		return withHint(fmt.Errorf("%s says something, and nothing that it reads is the answer; it read last: %s", p.name, told),
@@ -349,7 +435,7 @@ func (r *run) play(ctx context.Context, pl plan) (*Result, error) {
 			return nil, err
 		}
 	}
-	a := &active{hists: map[kind]*hdrhistogram.Histogram{}, all: newHistogram()}
+	a := &active{crowd: slices.Contains(m.kinds, say) && !m.alone, hists: map[kind]*hdrhistogram.Histogram{}, all: newHistogram()}
 	kinds := []kind{say}
 	for _, k := range m.kinds {
 		if k == get {
@@ -360,10 +446,7 @@ func (r *run) play(ctx context.Context, pl plan) (*Result, error) {
 		}
 	}
 	for _, k := range kinds {
-		a.answers = append(a.answers, query{k, r.dialect.answers[k]})
-	}
-	if m.crowd {
-		a.heard = regexp.MustCompile(`says, "b\d+\.\d+"`)
+		a.answers = append(a.answers, newQuery(k, r.dialect.answers[k]))
 	}
 	r.asked.Store(a)
 	if err := r.each(ctx, len(r.players), atOnce, func(ctx context.Context, i int) error { return r.seat(ctx, r.players[i], m) }); err != nil {
@@ -374,13 +457,15 @@ func (r *run) play(ctx context.Context, pl plan) (*Result, error) {
 		return nil, err
 	}
 
-	b := &active{answers: a.answers, heard: a.heard, hists: a.hists, all: a.all}
+	b := &active{answers: a.answers, crowd: a.crowd, hists: a.hists, all: a.all}
 	start := time.Now()
 	b.from = start.Add(r.cfg.Warmup)
 	b.to = b.from.Add(r.cfg.Duration)
 	r.asked.Store(b)
 	var background sync.WaitGroup
 	background.Go(func() { sample(ctx, procs, b.from, b.to) })
+	var heardRate float64
+	background.Go(func() { heardRate = r.heardRate(ctx, b) })
 	var stormCounts Counts
 	var stormMu sync.Mutex
 	if m.storm {
@@ -438,17 +523,19 @@ func (r *run) play(ctx context.Context, pl plan) (*Result, error) {
 	if pl.rate > 0 {
 		res.Loop = "open"
 	}
-	var said, heard int64
-	for _, p := range r.players {
+	var heard, due int64
+	for i, p := range r.players {
 		p.mu.Lock()
 		res.Counts.add(p.match.counts)
-		said += p.lines
-		heard += p.heard
+		heard += p.hearing.heard
+		res.Disordered += p.hearing.bad
 		p.mu.Unlock()
+		due += p.said * int64(r.listeners(m, i))
 	}
-	if m.crowd && r.own != nil {
+	if b.crowd && r.own != nil {
 		res.Heard = heard
-		res.Unheard = said*int64(len(r.players)-1) - heard
+		res.Unheard = due - heard
+		res.HeardPerSecond = heardRate
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -458,8 +545,47 @@ func (r *run) play(ctx context.Context, pl plan) (*Result, error) {
 	}
 	res.All = latencyOf(b.all)
 	res.Percentiles = curveOf(b.all)
+	res.Reading, res.Changing = b.classes()
+	for _, p := range procs[:len(procs)-1] { // this process is the last one
+		if p.CPUSeconds >= 0 {
+			res.GameCPU = round(res.GameCPU + p.CPUPercent/100)
+		}
+	}
 	r.say("%s: %d lines, %d answers.", res.label(), res.Sent, res.Answered)
 	return res, nil
+}
+
+// heardRate returns how many lines of others all players hear in a second of the time
+// that counts.
+func (r *run) heardRate(ctx context.Context, a *active) float64 {
+	sum := func() (n int64) {
+		for _, p := range r.players {
+			p.mu.Lock()
+			n += p.hearing.heard
+			p.mu.Unlock()
+		}
+		return n
+	}
+	if until(ctx, a.from) != nil {
+		return 0
+	}
+	began, before := time.Now(), sum()
+	if until(ctx, a.to) != nil {
+		return 0
+	}
+	return round(float64(sum()-before) / time.Since(began).Seconds())
+}
+
+// listeners is how many others hear what player i says.
+func (r *run) listeners(m mix, i int) int {
+	switch {
+	case m.alone:
+		return 0
+	case m.crowd:
+		return len(r.players) - 1
+	}
+	first := i / r.cfg.Room * r.cfg.Room
+	return min(r.cfg.Room, len(r.players)-first) - 1
 }
 
 // logins has a player of a storm log in, again and again, until the end.

@@ -34,8 +34,8 @@ func TestBenchQuick(t *testing.T) {
 	if err := json.Unmarshal(data, &report); err != nil {
 		t.Fatalf("%v\n%s", err, data)
 	}
-	if len(report.Results) != 9 {
-		t.Errorf("%d mixes were run, want 9", len(report.Results))
+	if len(report.Results) != 10 {
+		t.Errorf("%d mixes were run, want 10", len(report.Results))
 	}
 	for _, r := range report.Results {
 		if r.Sent != r.Answered || r.Sent < 12 || r.Doubled+r.Wrong+r.Unheard != 0 || len(r.Processes) != 3 {

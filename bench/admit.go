@@ -3,7 +3,9 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -11,10 +13,19 @@ import (
 	"mudlark.dev/bench/floor"
 )
 
-// connectTo makes n connections to a yardstick, of which each has been served: what
-// it types has come back.
-func connectTo(ctx context.Context, addr string, n int) ([]net.Conn, error) {
-	return connectAll(ctx, addr, n, nil)
+// connectTo makes n connections to the yardstick of that name. Nothing is left to be
+// read from them.
+func connectTo(ctx context.Context, name, addr string, n int) ([]net.Conn, error) {
+	return connectAll(ctx, addr, n, func(c net.Conn, _ int) error {
+		if name != "hall" {
+			return nil
+		}
+		got := make([]byte, len(floor.HallGreeting))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != floor.HallGreeting {
+			return fmt.Errorf("the hall greets with %q: %w", got, errors.Join(err, floor.ErrAnswer))
+		}
+		return nil
+	})
 }
 
 // admitAll has n players log in to the game of this package at addr, each in the room
@@ -38,9 +49,7 @@ func connectAll(ctx context.Context, addr string, n int, prepare func(c net.Conn
 			if err == nil {
 				conns[i] = c
 				c.SetDeadline(time.Now().Add(patience))
-				if prepare != nil {
-					err = prepare(c, i)
-				}
+				err = prepare(c, i)
 				c.SetDeadline(time.Time{})
 			}
 			if err != nil {

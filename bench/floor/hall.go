@@ -15,9 +15,12 @@ const hallWaiting = 16 << 20
 // A Hall gives each line that it reads to all its connections, the speaker's as well,
 // by a bare loop of non-blocking writes: the most that a server can do who has
 // nothing to say of its own. What is read while the loop runs goes out at once
-// afterwards, with one write for each listener. Its zero value is ready, and has no
-// state.
+// afterwards, with one write for each listener. Who connects gets HallGreeting when
+// it is there to hear what others say. Its zero value is ready, and has no state.
 type Hall struct{}
+
+// HallGreeting is the first line that a Hall writes to a connection.
+const HallGreeting = "welcome\n"
 
 // Serve serves the connections of l until ctx is done, and closes l. It returns as
 // that of Echo does.
@@ -28,11 +31,12 @@ func (Hall) Serve(ctx context.Context, l net.Listener) error {
 		if err != nil {
 			return err
 		}
-		listener := &listener{w: w}
+		listener := &hallListener{w: w}
 		h.mu.Lock()
 		h.all = append(h.all, listener)
 		h.mu.Unlock()
 		defer h.leave(listener)
+		h.pass([]*hallListener{listener}, []byte(HallGreeting))
 		in := bufio.NewReaderSize(c, lineBytes)
 		for {
 			line, err := readLine(in)
@@ -47,7 +51,7 @@ func (Hall) Serve(ctx context.Context, l net.Listener) error {
 // A hall is what the goroutines of Serve share. Of these one at a time has the loop.
 type hall struct {
 	mu      sync.Mutex
-	all     []*listener
+	all     []*hallListener
 	waiting []byte // what is to be said
 	looping bool   // somebody has the loop
 
@@ -55,7 +59,7 @@ type hall struct {
 	ended bool       // under loop: the sockets are closed
 }
 
-type listener struct {
+type hallListener struct {
 	w    *socketWriter
 	rest []byte // what the socket has not taken
 	gone bool   // under hall.loop: nothing is written any more
@@ -93,7 +97,7 @@ func (h *hall) say(line []byte) {
 }
 
 // pass writes to all, and reports whether a socket did not take everything.
-func (h *hall) pass(all []*listener, text []byte) (full bool) {
+func (h *hall) pass(all []*hallListener, text []byte) (full bool) {
 	h.loop.Lock()
 	defer h.loop.Unlock()
 	for _, l := range all {
@@ -128,9 +132,9 @@ func (h *hall) pass(all []*listener, text []byte) (full bool) {
 }
 
 // leave takes a listener out, whose socket is still open.
-func (h *hall) leave(l *listener) {
+func (h *hall) leave(l *hallListener) {
 	h.mu.Lock()
-	kept := make([]*listener, 0, len(h.all)) // a pass may have the old one
+	kept := make([]*hallListener, 0, len(h.all)) // a pass may have the old one
 	for _, k := range h.all {
 		if k != l {
 			kept = append(kept, k)

@@ -13,7 +13,10 @@ import (
 	"mudlark.dev/bench/floor"
 )
 
-func swarm(t *testing.T, addr string, n int) *floor.Swarm {
+func swarm(t *testing.T, addr string, n int) *floor.Swarm { return greeted(t, addr, n, "") }
+
+// greeted is swarm with a server that greets who connects.
+func greeted(t *testing.T, addr string, n int, greeting string) *floor.Swarm {
 	t.Helper()
 	var conns []net.Conn
 	for range n {
@@ -22,6 +25,10 @@ func swarm(t *testing.T, addr string, n int) *floor.Swarm {
 			t.Fatal(err)
 		}
 		conns = append(conns, c)
+		got := make([]byte, len(greeting))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != greeting {
+			t.Fatalf("greeted with %q, %v, want %q", got, err, greeting)
+		}
 	}
 	s, err := floor.NewSwarm(conns)
 	if err != nil {
@@ -137,7 +144,7 @@ func spoken(dst []byte, speaker, n int) []byte {
 }
 
 func TestHall(t *testing.T) {
-	s := swarm(t, start(t, floor.Hall{}.Serve), 9)
+	s := greeted(t, start(t, floor.Hall{}.Serve), 9, floor.HallGreeting)
 	const line = "Somebody says, \"b0.1\"\n"
 	for range 3 {
 		f, err := s.Fan(t.Context(), 4, line, line, line)

@@ -82,7 +82,7 @@ func parse(args []string, stdio launch.Stdio) (*options, error) {
 	lines := flags.StringToString("line", nil, "what is typed, as `kind=text`: look, walk, say, get, drop; see docs/operate/bench.md")
 	answers := flags.StringToString("answer", nil, "what is read then, as `kind=pattern`")
 	flags.Usage = func() {
-		fmt.Fprintf(stdio.Out, "%s.\n\nUsage:\n  bench [flags]\n\nFlags:\n%s", Command().Short, flags.FlagUsages())
+		fmt.Fprintf(stdio.Out, "%s.\n\nUsage:\n  bench [flags]\n  bench targets [flags]   all targets beside their yardsticks: bench targets --help\n  bench floor NAME        a yardstick by itself: echo, relay or hall\n\nFlags:\n%s", Command().Short, flags.FlagUsages())
 	}
 	err := flags.Parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
@@ -135,6 +135,14 @@ func parse(args []string, stdio launch.Stdio) (*options, error) {
 }
 
 func runCommand(ctx context.Context, args []string, stdio launch.Stdio) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "targets":
+			return runTargets(ctx, args[1:], stdio)
+		case "floor":
+			return runFloor(ctx, args[1:], stdio)
+		}
+	}
 	o, err := parse(args, stdio)
 	if errors.Is(err, pflag.ErrHelp) {
 		return nil

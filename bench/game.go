@@ -70,7 +70,9 @@ func build(w *world.World, n int) error {
 		w.NewExit("east", r, rooms[(i+1)%n], "e")
 		w.NewExit("west", r, rooms[(i+n-1)%n], "w")
 	}
-	w.SetStartRoom(rooms[0])
+	// Those in a room are told who arrives in the game, so nobody plays where all
+	// arrive.
+	w.SetStartRoom(w.NewRoom("The porch"))
 	return nil
 }
 

@@ -54,7 +54,11 @@ func plotSVG(r *Report) []byte {
 	line := func(x1, y1, x2, y2 float64) {
 		fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#cccccc"/>`+"\n", x1, y1, x2, y2)
 	}
-	text(plotLeft, 24, "start", fmt.Sprintf("Latency by percentile, %d players", r.Clients))
+	title := "Latency by percentile"
+	if r.Clients > 0 {
+		title += fmt.Sprintf(", %d players", r.Clients)
+	}
+	text(plotLeft, 24, "start", title)
 	for n := 0.0; n <= tens; n++ {
 		p := 100 * (1 - math.Pow(10, -n))
 		line(x(p), plotTop, x(p), plotTop+plotPlainH)

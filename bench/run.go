@@ -588,9 +588,13 @@ func (r *run) listeners(m mix, i int) int {
 	return min(r.cfg.Room, len(r.players)-first) - 1
 }
 
-// logins has a player of a storm log in, again and again, until the end.
+// logins has a player of a storm log in, again and again, from when lines count until
+// the end.
 func (p *player) logins(ctx context.Context, a *active) (c Counts, err error) {
 	line := fill(p.r.dialect.connect, p.name, password, "")
+	if err := until(ctx, a.from); err != nil {
+		return c, err
+	}
 	for time.Now().Before(a.to) {
 		due := time.Now()
 		if err := p.dial(ctx); err != nil {

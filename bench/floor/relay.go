@@ -68,6 +68,7 @@ func (Relay) Serve(ctx context.Context, l net.Listener) (err error) {
 // It returns nil when ctx is done, with all its goroutines ended, and otherwise what
 // l or the link ended with.
 func (Relay) Front(ctx context.Context, l net.Listener, link net.Conn) error {
+	caller := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	f := &front{conns: make(map[uint32]net.Conn)}
@@ -77,7 +78,9 @@ func (Relay) Front(ctx context.Context, l net.Listener, link net.Conn) error {
 	defer link.Close()
 	var both sync.WaitGroup
 	end := func(err error) {
-		if err != nil && ctx.Err() == nil {
+		// The caller's ctx has ended before any that was made of it, and before a back
+		// with the same ctx closes the link.
+		if err != nil && caller.Err() == nil && ctx.Err() == nil {
 			cancel(fmt.Errorf("floor: front: link: %w", err))
 		}
 	}

@@ -37,7 +37,7 @@ var table = []row{
 	{pkg: "cmd/*", may: []string{everything}},
 	{pkg: "examples/*", may: []string{everything}},
 	{pkg: "mudtest", may: []string{everything}, not: []string{"cmd/*", "examples/*"}},
-	{pkg: "bench", may: []string{"launch", "server", "command", "command/builtin", "world"}},
+	{pkg: "bench", may: []string{"bench/floor", "launch", "server", "command", "command/builtin", "world"}},
 	{pkg: "chaos", may: []string{"launch", "server", "command", "command/builtin", "world", "failpoint"}},
 	{pkg: "launch", may: []string{"internal/gcpace", "portal", "portal/*", "server", "store", "store/*", "link", "link/*",
 		"command", "command/builtin", "ui", "world", "service", "failpoint", "lock", "inline", "markup", "session", "message", "telnet"}},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,6 +19,11 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 	DefaultMaxBuffered  = 64 << 20
 )
+
+// idleAfter is how long after a write a link counts as idle. It is less than a line
+// takes from one process to the other and back, so that a single player's link is
+// idle between two lines.
+const idleAfter = 50 * time.Microsecond
 
 // Errors of a link.
 var (
@@ -36,11 +42,11 @@ type Config struct {
 
 // A Conn sends and receives frames over a Transport.
 //
-// Send never blocks. It appends to a buffer. If nothing else is under way and the
-// link is not busy, it writes that itself, as much as the transport takes without
-// waiting; otherwise a writer goroutine of the Conn swaps the buffer against an
-// empty one and writes. What is sent while a write is under way goes out in one
-// write after it; nothing is delayed while the link is idle. Recv is called by one
+// Send never blocks. It appends to a buffer. If the link is idle it writes that
+// itself, as much as the transport takes without waiting; otherwise a writer
+// goroutine of the Conn swaps the buffer against an empty one and writes, after
+// those that are about to run have had their turn: under load what they send goes
+// out in one write, as does what is sent while a write is under way. Recv is called by one
 // goroutine; all else by any.
 type Conn struct {
 	t   Transport
@@ -52,12 +58,11 @@ type Conn struct {
 	work    sync.Cond // the writer waits here for bytes to write
 	done    sync.Cond // Written waits here
 	buf     []byte    // sent, not yet taken to be written
-	sends   int       // calls of Send that buf is of
 	spare   []byte    // the other buffer
 	writing bool      // somebody writes
 	rest    []byte    // what a Send could not write of what it has taken, for the writer; writing is set
 	all     []byte    // all of that
-	alone   bool      // the last write was of one Send: the link is not busy, so the next may be written at once
+	last    time.Time // when the last write began
 	sent    uint64    // bytes ever appended to buf
 	written uint64    // bytes ever written
 	err     error     // why the link ended; nil while it lasts
@@ -80,7 +85,6 @@ func New(t Transport, cfg Config) *Conn {
 	}
 	c := &Conn{
 		t: t, cfg: cfg, in: bufio.NewReaderSize(t, 64<<10),
-		alone:   true,
 		replies: make(map[uint64]chan *Reply),
 		ended:   make(chan struct{}), writer: make(chan struct{}),
 	}
@@ -110,14 +114,13 @@ func (c *Conn) Send(frames ...Frame) error {
 		}
 	}
 	c.buf = buf
-	c.sends++
 	c.sent += uint64(len(buf) - start)
 	switch {
 	case len(buf) > c.cfg.MaxBuffered:
 		c.failLocked(fmt.Errorf("%w: more than %d bytes are waiting", ErrStalled, c.cfg.MaxBuffered))
 		return c.err
 	case c.writing: // whoever writes sees to it
-	case c.now != nil && c.alone && start == 0 && len(buf) > 0:
+	case c.now != nil && start == 0 && len(buf) > 0 && c.idleLocked():
 		return c.writeNowLocked()
 	default:
 		c.work.Signal()
@@ -125,11 +128,20 @@ func (c *Conn) Send(frames ...Frame) error {
 	return nil
 }
 
+// idleLocked reports whether nothing was written for a while, and notes the time.
+func (c *Conn) idleLocked() bool {
+	now := time.Now()
+	idle := now.Sub(c.last) >= idleAfter
+	if idle {
+		c.last = now
+	}
+	return idle
+}
+
 // takeLocked takes what is to be written, for a caller that sets writing.
 func (c *Conn) takeLocked() []byte {
 	out := c.buf
 	c.buf, c.spare = c.spare[:0], nil
-	c.alone, c.sends = c.sends <= 1, 0
 	return out
 }
 
@@ -357,11 +369,15 @@ func (c *Conn) write() {
 		}
 		out, all := c.rest, c.all
 		c.rest, c.all = nil, nil
+		c.writing = true
 		if out == nil {
+			c.mu.Unlock()
+			runtime.Gosched() // let those send who are about to
+			c.mu.Lock()
+			c.last = time.Now()
 			out = c.takeLocked()
 			all = out
 		}
-		c.writing = true
 		c.mu.Unlock()
 		err := c.writeAll(out)
 		c.mu.Lock()

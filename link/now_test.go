@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"mudlark.dev/link"
 	"mudlark.dev/link/pipe"
@@ -90,6 +91,7 @@ func TestIdleLinkIsWrittenAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
+			time.Sleep(time.Millisecond) // or it is not idle
 			if err := c.Send(&link.Ping{Seq: 7}); err != nil {
 				t.Fatal(err)
 			}
@@ -102,8 +104,17 @@ func TestIdleLinkIsWrittenAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		// Right after a write it is not idle: the writer sees to it.
+		if err := c.Send(&link.Ping{Seq: 7}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := c.Written(c.Sent()); err != nil {
+			t.Fatal(err)
+		}
 		// The peer has gone: Send says so.
 		tb.Close()
+		time.Sleep(time.Millisecond)
 		if err := c.Send(&link.Ping{Seq: 8}); err == nil || c.Err() == nil {
 			t.Errorf("Send to a peer that has gone = %v, Err = %v; want errors", err, c.Err())
 		}

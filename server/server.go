@@ -536,19 +536,27 @@ func (s *Server) handshake(ctx context.Context, state store.State) ([]*link.Seat
 
 // read takes frames off the link for the loop. It never waits for the loop.
 func (s *Server) read() {
+	var lot []link.Frame // what has come together: the loop is woken once for it
 	for {
 		f, err := s.conn.Recv()
+		if err == nil {
+			lot = append(lot, f)
+			if len(lot) < turnEvents && s.conn.Buffered() {
+				continue
+			}
+		}
 		s.mu.Lock()
+		s.inbox = append(s.inbox, lot...)
 		if err != nil {
 			s.lost = err
-		} else {
-			s.inbox = append(s.inbox, f)
 		}
 		s.mu.Unlock()
 		s.signal()
 		if err != nil {
 			return
 		}
+		clear(lot)
+		lot = lot[:0]
 	}
 }
 

@@ -7,6 +7,9 @@
 // latencies the report has the answers that were lost, doubled or wrong, and what
 // CPU time and memory the processes of the game took.
 //
+// "mudlark bench targets" measures all that the project's game is held to, each beside
+// its yardstick of package floor, in real processes and in turns.
+//
 // Its tests have the benchmarks of a whole game in one process, beside the yardsticks
 // of package floor; the script compare compares the benchmarks of two commits:
 //

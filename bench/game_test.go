@@ -3,6 +3,7 @@ package bench_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,15 +27,15 @@ import (
 
 // What players type, and the end of what they read then.
 const (
-	lineLook   = "look\r\n"
-	doneLook   = "You see: the end of the pier\r\n"
-	lineDig    = "dig\r\n"
-	doneDig    = "You dig in the mud.\r\n"
-	inEachRoom = 10 // characters
+	lineLook = "look\r\n"
+	doneLook = "You see: the end of the pier\r\n"
+	lineDig  = "dig\r\n"
+	doneDig  = "You dig in the mud.\r\n"
+	eachRoom = 10 // characters in it
 )
 
-// newGame returns a game whose clients play as they connect, ten in each room.
-func newGame() server.Game {
+// newGame returns a game whose clients play as they connect, so many in each room.
+func newGame(inEachRoom int) server.Game {
 	players := 0
 	var at *world.Room
 	enter := func(c *command.Call) error {
@@ -88,7 +89,7 @@ func newGame() server.Game {
 
 // play plays the game, its Portal and its Server in this process, with the link and
 // the store of a real one, and returns the address of its telnet.
-func play(b *testing.B) string {
+func play(b *testing.B, inEachRoom int) string {
 	b.Helper()
 	gcpace.Keep(gcpace.Floor)             // as in the processes of a game
 	dir, err := os.MkdirTemp("", "bench") // short, as the name of a socket has to be
@@ -122,7 +123,7 @@ func play(b *testing.B) string {
 		b.Fatal(err)
 	}
 	s, err := server.New(server.Config{
-		Game: newGame(), Dialer: unix.Dialer(filepath.Join(dir, "link")), Store: db, Logger: log, Slow: -1,
+		Game: newGame(inEachRoom), Dialer: unix.Dialer(filepath.Join(dir, "link")), Store: db, Logger: log, Slow: -1,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -174,7 +175,8 @@ func serve(b *testing.B, s func(context.Context, net.Listener) error) string {
 // BenchmarkGame has clients type to a whole game, to a bare echo and to a bare
 // relay, a quarter of a second each in turns, four times in an iteration. "look"
 // changes nothing; "dig" changes an attribute, which is committed before its player
-// is told. vs-echo and vs-relay are the game's lines/s as a share of theirs.
+// is told; "half" is both by turns. vs-echo and vs-relay are the game's lines/s as a
+// share of theirs. "mudlark bench targets" measures the same in real processes.
 func BenchmarkGame(b *testing.B) {
 	benchmark(b, floor.Echo{}.Serve, floor.Relay{}.Serve)
 }
@@ -184,27 +186,29 @@ func BenchmarkGame(b *testing.B) {
 func BenchmarkGameAlone(b *testing.B) { benchmark(b) }
 
 func benchmark(b *testing.B, yardsticks ...func(context.Context, net.Listener) error) {
-	for _, bb := range []struct{ name, line, done string }{
-		{"look", lineLook, doneLook},
-		{"dig", lineDig, doneDig},
+	look, dig := floor.Turn{Line: lineLook, Done: doneLook}, floor.Turn{Line: lineDig, Done: doneDig}
+	for _, bb := range []struct {
+		name  string
+		turns []floor.Turn
+	}{
+		{"look", []floor.Turn{look}},
+		{"half", []floor.Turn{look, dig}},
+		{"dig", []floor.Turn{dig}},
 	} {
 		for _, clients := range []int{1, 200} {
 			b.Run(fmt.Sprintf("%s/clients=%d", bb.name, clients), func(b *testing.B) {
-				load := func(l floor.Load) *floor.Players {
-					l.Clients = clients
-					p, err := l.Connect(b.Context())
-					if err != nil {
-						b.Fatal(err)
-					}
-					b.Cleanup(p.Close)
-					return p
-				}
-				all := []*floor.Players{load(floor.Load{
-					Addr: play(b), Line: bb.line, Done: bb.done,
-					Prepare: func(_ net.Conn, r *bufio.Reader) error { return floor.SkipTo(r, []byte(doneLook)) },
-				})}
+				all := []*floor.Swarm{swarm(b, dial(b, play(b, eachRoom), clients), bb.turns...)}
 				for _, y := range yardsticks {
-					all = append(all, load(floor.Load{Addr: serve(b, y)}))
+					var conns []net.Conn
+					addr := serve(b, y)
+					for range clients {
+						c, err := net.Dial("tcp", addr)
+						if err != nil {
+							b.Fatal(err)
+						}
+						conns = append(conns, c)
+					}
+					all = append(all, swarm(b, conns, floor.Turn{Line: floor.Line, Done: floor.Line}))
 				}
 				sums := make([]floor.Sum, len(all))
 				for b.Loop() {
@@ -228,4 +232,68 @@ func benchmark(b *testing.B, yardsticks ...func(context.Context, net.Listener) e
 			})
 		}
 	}
+}
+
+// swarm makes clients of connections, who type the turns.
+func swarm(b *testing.B, conns []net.Conn, turns ...floor.Turn) *floor.Swarm {
+	b.Helper()
+	s, err := floor.NewSwarm(conns)
+	if errors.Is(err, errors.ErrUnsupported) {
+		b.Skip(err)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.Close)
+	if err := s.Script(func(int) []floor.Turn { return turns }); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// dial has clients come into the game at addr. Nothing is left to be read from their
+// connections.
+func dial(b *testing.B, addr string, clients int) (conns []net.Conn) {
+	b.Helper()
+	var readers []*bufio.Reader
+	for range clients {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(time.Minute))
+		conns, readers = append(conns, c), append(readers, bufio.NewReader(c))
+		if err := floor.SkipTo(readers[len(readers)-1], []byte(doneLook)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	// What those who came earlier were told of those who came later is read as well.
+	for i, c := range conns {
+		if _, err := c.Write([]byte(lineLook)); err != nil {
+			b.Fatal(err)
+		}
+		if err := floor.SkipTo(readers[i], []byte(doneLook)); err != nil {
+			b.Fatal(err)
+		}
+		c.SetDeadline(time.Time{})
+	}
+	return conns
+}
+
+// BenchmarkCrowdAlone has 1,000 in one room hear 200 lines a second of any of them,
+// for profiles: its figures are not to be compared with any.
+func BenchmarkCrowdAlone(b *testing.B) {
+	const rate, listeners = 200, 1000
+	s := swarm(b, dial(b, play(b, listeners), listeners), floor.Turn{Line: lineLook, Done: doneLook})
+	for seed := uint64(0); b.Loop(); seed++ {
+		h, err := s.Speak(b.Context(), floor.Crowd{Rate: rate, Duration: 5 * time.Second, Seed: seed, Line: func(dst []byte, speaker, n int) []byte {
+			return fmt.Appendf(dst, "say b%d.%d\r\n", speaker, n)
+		}})
+		if err != nil || h.Missing+h.Disordered > 0 {
+			b.Fatalf("%+v, %v: not all was heard", h, err)
+		}
+		b.ReportMetric(h.PerSecond, "deliveries/s")
+		b.ReportMetric(float64(h.Deliveries)/float64(h.Reads), "lines/read")
+	}
+	b.ReportMetric(0, "ns/op") // an iteration is a time
 }

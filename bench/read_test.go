@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"net"
 	"regexp"
 	"strings"
@@ -91,4 +92,23 @@ func TestTake(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { p.take(nil, heard, now) }); n != 0 {
 		t.Errorf("what others say costs %v allocations, want none", n)
 	}
+}
+
+// BenchmarkTake takes what others say, 100 lines at a time: ns/line is what a line
+// costs beside the system calls.
+func BenchmarkTake(b *testing.B) {
+	r := &run{cfg: Config{Timeout: time.Minute}}
+	r.asked.Store(&active{crowd: true})
+	p := newPlayer(r, "Bench", 0, nil)
+	var heard []byte
+	for i := range 100 {
+		heard = fmt.Appendf(heard, "Benchaaab says, \"b%d.12345\"\r\n", i*10)
+	}
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		p.hearing.reset()
+		p.take(nil, heard, now)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/line")
 }

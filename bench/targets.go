@@ -576,7 +576,7 @@ func (s *suite) besideRelay(ctx context.Context, cfg Config) (*Result, error) {
 }
 
 func (s *suite) playersTarget(ctx context.Context) error {
-	return s.players(ctx, "5,000 players, 1,000 lines/s", Config{Clients: 5000, Rate: 1000})
+	return s.players(ctx, "players", "5,000 players, 1,000 lines/s", Config{Clients: 5000, Rate: 1000})
 }
 
 func (s *suite) idleTarget(ctx context.Context) error {
@@ -593,10 +593,10 @@ func (s *suite) idleTarget(ctx context.Context) error {
 		}
 		s.note("Beside 15,000 idle players %d typed instead of 5,000, 1,000 lines a second all the same: a process may have %d files open.", cfg.Clients, limit.Cur)
 	}
-	return s.players(ctx, "beside 15,000 idle players", cfg)
+	return s.players(ctx, "idle", "beside 15,000 idle players", cfg)
 }
 
-func (s *suite) players(ctx context.Context, title string, cfg Config) error {
+func (s *suite) players(ctx context.Context, name, title string, cfg Config) error {
 	cfg.Mix, cfg.Ramp, cfg.Room = "look,play", -1, 10
 	cfg = s.quickly(cfg)
 	n := map[string][]float64{}
@@ -607,6 +607,7 @@ func (s *suite) players(ctx context.Context, title string, cfg Config) error {
 			if err == nil {
 				add("relay p99", r.All.P99)
 				add("relay CPU", r.GameCPU)
+				s.keep(r, round, name+", relay")
 			}
 			return err
 		}
@@ -622,7 +623,7 @@ func (s *suite) players(ctx context.Context, title string, cfg Config) error {
 		for _, res := range rep.Results {
 			add(res.Mix+" p99", res.All.P99)
 			add(res.Mix+" CPU", res.GameCPU)
-			s.keep(res, round, title)
+			s.keep(res, round, name+", "+res.Mix)
 		}
 		add("memory", rep.IdleBytes/1024)
 		if round%2 == 0 {
@@ -645,11 +646,8 @@ func (s *suite) players(ctx context.Context, title string, cfg Config) error {
 func (s *suite) keep(res *Result, round int, title string) {
 	if round == 0 {
 		kept := *res
-		kept.Mix = title + ": " + res.Mix
-		if title == "" {
-			kept.Mix = res.Mix
-		}
-		kept.Loop = "" // its rate is in the title
+		kept.Mix = title
+		kept.Loop = "" // the title is label enough
 		s.rep.latencies = append(s.rep.latencies, &kept)
 	}
 }
@@ -657,7 +655,7 @@ func (s *suite) keep(res *Result, round int, title string) {
 func (s *suite) stormTarget(ctx context.Context) error {
 	cfg := s.quickly(Config{Mix: "look,login", Clients: 200, Storm: 1000, Rate: 400, Ramp: -1, Timeout: time.Minute})
 	var quiet, storm, logins []float64
-	for round := range s.rounds {
+	for range s.rounds {
 		rep, err := s.measure(ctx, cfg)
 		if err != nil {
 			return err
@@ -665,7 +663,6 @@ func (s *suite) stormTarget(ctx context.Context) error {
 		quiet = append(quiet, rep.Results[0].All.P99)
 		storm = append(storm, rep.Results[1].Latencies[string(look)].P99)
 		logins = append(logins, rep.Results[1].loginsPerSecond(rep.DurationS))
-		s.keep(rep.Results[1], round, "storm of 1,000 logins")
 	}
 	s.row("1,000 logins at once, 400 lines/s of 200 others, their p99", "ms", "the same without logins", storm, quiet).bound("measured", false, 20)
 	s.row("logins meanwhile", "logins/s", "", logins, nil)
@@ -693,7 +690,7 @@ func (s *suite) gateTarget(ctx context.Context) error {
 		}
 		reading, changing = append(reading, res.Reading.P999), append(changing, res.Changing.P999)
 		more = append(more, res.Changing.P999-res.Reading.P999)
-		s.keep(res, round, "2,000 lines/s")
+		s.keep(res, round, "gate, half")
 	}
 	s.row("a changing line, 2,000 lines/s, p99.9", "ms", "a reading line", changing, reading)
 	s.row("the gate: p99.9 above that of a reading line", "ms", "", more, nil).bound("measured", false, 5)

@@ -9,8 +9,12 @@
 //   - Relay is two of them, a front with the connections and a back that answers,
 //     with one unix socket between them: the most that a game of two processes can
 //     do.
+//   - Hall gives each line to all its connections by a bare loop of non-blocking
+//     writes: the most that a server can do for many listeners.
+//   - A Swarm is clients on one goroutine with epoll, which load a game and the
+//     yardsticks alike: in a closed loop, with one line to many, or with many who speak.
 //   - A Load is the clients, the same for all of them: each types a line, waits for
-//     the whole answer, and types the next.
+//     the whole answer, and types the next, on a goroutine of its own.
 //
 // They are yardsticks and not servers: none of them has a limit of rate, and a client
 // that does not read holds up all those of its Relay.

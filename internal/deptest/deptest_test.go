@@ -40,12 +40,12 @@ var table = []row{
 	{pkg: "bench", may: []string{"launch", "server", "command", "command/builtin", "world"}},
 	{pkg: "chaos", may: []string{"launch", "server", "command", "command/builtin", "world", "failpoint"}},
 	{pkg: "launch", may: []string{"portal", "portal/*", "server", "store", "store/*", "link", "link/*",
-		"command", "command/builtin", "ui", "world", "service", "failpoint", "lock", "inline", "markup", "session", "message", "telnet"}},
+		"command", "command/builtin", "ui", "world", "service", "failpoint", "lock", "inline", "markup", "session", "message", "telnet", "internal/metrics"}},
 	{pkg: "portal/telnetd", may: []string{"portal", "telnet", "charset", "markup", "session", "message"}},
 	{pkg: "portal/sshd", may: []string{"portal", "telnet", "charset", "markup", "session", "message"}},
 	{pkg: "portal/webd", may: []string{"portal", "telnet", "markup", "session", "message"}},
-	{pkg: "portal", may: []string{"service", "failpoint", "link", "session", "message", "markup"}},
-	{pkg: "server", may: []string{"command", "world", "store", "service", "failpoint", "link", "lock", "inline", "charset", "markup", "session", "message"}},
+	{pkg: "portal", may: []string{"service", "failpoint", "link", "session", "message", "markup", "internal/metrics"}},
+	{pkg: "server", may: []string{"command", "world", "store", "service", "failpoint", "link", "lock", "inline", "charset", "markup", "session", "message", "internal/metrics"}},
 	{pkg: "command/builtin", may: []string{"command", "ui", "world", "lock", "charset", "markup", "session", "message"}},
 	{pkg: "ui", may: []string{"command", "world", "lock", "markup", "session", "message"}},
 	{pkg: "command", may: []string{"world", "lock", "markup", "session", "message"}},
@@ -67,6 +67,8 @@ var table = []row{
 	{pkg: "bench/floor"}, // what the game is measured by has nothing of it
 	{pkg: "internal/deptest"},
 	{pkg: "internal/require"},
+	{pkg: "internal/metrics"},
+	{pkg: "internal/metrics/metricstest"},
 	{pkg: "internal/clientbots", may: []string{"telnet"}},
 }
 
@@ -226,17 +228,17 @@ func TestImports(t *testing.T) {
 // some that are.
 func TestCheck(t *testing.T) {
 	tests := []struct{ from, to, want string }{
-		{"portal", "world", "portal imports world, but the rule for portal is: only service, failpoint, link, session, message, markup (and config)"},
-		{"portal", "portal/telnetd", "portal imports portal/telnetd, but the rule for portal is: only service, failpoint, link, session, message, markup (and config)"},
-		{"server", "portal", "server imports portal, but the rule for server is: only command, world, store, service, failpoint, link, lock, inline, charset, markup, session, message (and config)"},
-		{"server", "store/sqlite", "server imports store/sqlite, but the rule for server is: only command, world, store, service, failpoint, link, lock, inline, charset, markup, session, message (and config)"},
+		{"portal", "world", "portal imports world, but the rule for portal is: only service, failpoint, link, session, message, markup, internal/metrics (and config)"},
+		{"portal", "portal/telnetd", "portal imports portal/telnetd, but the rule for portal is: only service, failpoint, link, session, message, markup, internal/metrics (and config)"},
+		{"server", "portal", "server imports portal, but the rule for server is: only command, world, store, service, failpoint, link, lock, inline, charset, markup, session, message, internal/metrics (and config)"},
+		{"server", "store/sqlite", "server imports store/sqlite, but the rule for server is: only command, world, store, service, failpoint, link, lock, inline, charset, markup, session, message, internal/metrics (and config)"},
 		{"portal/telnetd", "link", "portal/telnetd imports link, but the rule for portal/telnetd is: only portal, telnet, charset, markup, session, message (and config)"},
 		{"store/sqlite", "message", "store/sqlite imports message, but the rule for store/* is: only store (and config)"},
 		{"link/unix", "portal", "link/unix imports portal, but the rule for link/* is: only link, session, message (and config)"},
 		{"message", "session", "message imports session, but the rule for message is: nothing of the module (and config)"},
 		{"config", "message", "config imports message, but the rule for config is: nothing of the module (and config)"},
 		{"mudtest", "cmd/mudlark", "mudtest imports cmd/mudlark, but the rule for mudtest is: anything but cmd/*, examples/* (and config)"},
-		{"launch", "internal/require", "launch imports internal/require, but the rule for launch is: only portal, portal/*, server, store, store/*, link, link/*, command, command/builtin, ui, world, service, failpoint, lock, inline, markup, session, message, telnet (and config)"},
+		{"launch", "internal/require", "launch imports internal/require, but the rule for launch is: only portal, portal/*, server, store, store/*, link, link/*, command, command/builtin, ui, world, service, failpoint, lock, inline, markup, session, message, telnet, internal/metrics (and config)"},
 		{"util", "", "package util has no row in the import table: decide what it may import, and add it to internal/deptest"},
 		{"portal/gopherd", "portal", "package portal/gopherd has no row in the import table: decide what it may import, and add it to internal/deptest"},
 		{"internal/other", "", "package internal/other has no row in the import table: decide what it may import, and add it to internal/deptest"},

@@ -103,6 +103,7 @@ var _ Queuer = (*Conn)(nil)
 type kind struct {
 	protocol string
 	funcs    map[string]OutputFunc
+	meter    *protoMeter
 }
 
 type kindKey struct {
@@ -119,7 +120,7 @@ func (p *Portal) kindOf(c Client, protocol string) *kind {
 	if k != nil {
 		return k
 	}
-	k = &kind{protocol: protocol, funcs: make(map[string]OutputFunc)}
+	k = &kind{protocol: protocol, funcs: make(map[string]OutputFunc), meter: p.meter.proto(protocol)}
 	if o, ok := c.(OutputFuncer); ok {
 		for name, f := range o.OutputFuncs() {
 			if f != nil {

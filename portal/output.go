@@ -61,6 +61,7 @@ func (r *renderer) deliver(to []*Session, m message.Message, o message.Options, 
 		}
 		r.jobs = append(r.jobs, job{s, r.encode(s, caps, m, o)})
 	}
+	gaveAll(r.jobs)
 	if len(r.jobs) <= wide {
 		for _, j := range r.jobs {
 			j.s.writeOutput(j.out)
@@ -173,6 +174,7 @@ func (s *Session) tell(text string, o message.Options) {
 		s.logger().Error("output cannot be encoded", "name", "text", service.ErrAttr(err))
 		return
 	}
+	s.kind.meter.gave(len(out))
 	s.write(out)
 }
 
@@ -201,6 +203,7 @@ func (s *Session) ask(f *link.Question, done uint64) {
 			if err != nil {
 				s.logger().Error("output cannot be encoded", "name", "question", service.ErrAttr(err))
 			} else {
+				s.kind.meter.gave(len(out))
 				s.write(out)
 				if open {
 					s.shown = f.ID

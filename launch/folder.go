@@ -17,6 +17,7 @@ import (
 //	run/server.lock     held by the Server, as long as it may write data/game.db
 //	run/control.sock    where reload, stop and status are asked for
 //	run/link.sock       where the Server attaches to the Portal
+//	run/server-<p>.sock where the Server with that process ID tells its metrics
 //	run/epoch           how often the game was started
 //	run/game-<n>        what reload built
 //	log/portal.log      log of the Portal
@@ -35,6 +36,9 @@ func (f folder) lock() string       { return f.path("run", "lock") }
 func (f folder) serverLock() string { return f.path("run", "server.lock") }
 func (f folder) control() string    { return f.path("run", "control.sock") }
 func (f folder) link() string       { return f.path("run", "link.sock") }
+func (f folder) serverSocket(pid int) string {
+	return f.path("run", fmt.Sprintf("server-%d.sock", pid))
+}
 func (f folder) epoch() string      { return f.path("run", "epoch") }
 func (f folder) portalLog() string  { return f.path("log", "portal.log") }
 func (f folder) serverLog() string  { return f.path("log", "server.log") }

@@ -77,6 +77,10 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	if err != nil {
 		return err
 	}
+	if demo {
+		// It is tried beside another game, which has the usual port.
+		a.game.Settings = append([]config.Setting{{Name: "admin.addr", Default: "127.0.0.1:0"}}, a.game.Settings...)
+	}
 	// A broken configuration starts nothing, and leaves no trace.
 	conf, err := a.load(dir)
 	if err != nil {
@@ -312,6 +316,11 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 			return nil, err
 		}
 	}
+	if conf.Admin.Addr != "" {
+		if err := g.addAdmin(p, conf.Admin.Addr); err != nil {
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
@@ -431,6 +440,12 @@ func (g *running) handle(ctx context.Context, req request, tell func(string)) an
 		return g.reboot(ctx, req.Reason)
 	case opSuperuser:
 		return g.superuser(ctx, req.Superuser)
+	case opTurns:
+		t, err := g.askTurns(ctx)
+		if err != nil {
+			return failure(err)
+		}
+		return answer{OK: true, Turns: t}
 	default:
 		return answer{
 			Error: fmt.Sprintf("unknown request %q", req.Op),

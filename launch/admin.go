@@ -35,7 +35,7 @@ const (
 	adminRead     = 5 * time.Second  // for a request to arrive
 	adminWrite    = 10 * time.Second // for an answer to be taken, profiles aside
 	adminIdle     = 2 * time.Minute  // for the next request of a connection
-	adminStop     = 2 * time.Second  // for answers to be taken as the Portal stops
+	adminStop     = 2 * time.Second  // for answers to be taken as the Portal stops; a Server waits for none
 	profileTime   = 5 * time.Minute  // the longest that a profile may take
 	scrapeTime    = 2 * time.Second  // for the Server to tell its metrics
 	maxServerPage = 16 << 20         // bytes of what the Server tells
@@ -104,25 +104,26 @@ func (a *admin) Run(ctx context.Context) error {
 	a.mu.Lock()
 	l := a.l
 	a.mu.Unlock()
-	return serveHTTP(ctx, l, a.handler, a.log)
+	return serveHTTP(ctx, l, a.handler, adminStop, a.log)
 }
 
-// serveHTTP serves h at l until ctx ends.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+// serveHTTP serves h at l until ctx ends, and gives those who are being answered so
+// much time then.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: adminRead,
-		ReadTimeout:       adminRead,
 		IdleTimeout:       adminIdle,
 		MaxHeaderBytes:    16 << 10,
-		// No WriteTimeout: a profile takes as long as it is asked to. See within.
+		// No ReadTimeout and no WriteTimeout: they would cut off a profile, which takes
+		// as long as it is asked to. See guarded and within.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminStop)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		if srv.Shutdown(ctx) != nil {
 			srv.Close() // as for a profile that is under way
@@ -209,11 +210,22 @@ func guarded(h http.Handler) http.Handler {
 			http.Error(w, "Pages of other sites may not ask this.", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			header.Set("Allow", "GET, HEAD")
+			noBody(w)
 			http.Error(w, "There is nothing to change here.", http.StatusMethodNotAllowed)
+		case r.ContentLength != 0:
+			noBody(w)
+			http.Error(w, "A request has no body here.", http.StatusBadRequest)
 		default:
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// noBody has what a client still sends of its request read for a moment only, and its
+// connection closed.
+func noBody(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(adminRead)) // as in within
 }
 
 // loopbackHost reports whether the Host of a request is localhost or a loopback
@@ -289,7 +301,7 @@ func (a *app) serveServer(ctx context.Context, path string, s *server.Server, lo
 		log.Warn("the Server's metrics cannot be asked for", "err", err)
 		return
 	}
-	if err := serveHTTP(ctx, unixListener{l}, serverHandler(s), log); err != nil {
+	if err := serveHTTP(ctx, unixListener{l}, serverHandler(s), 0, log); err != nil {
 		log.Warn("the Server's metrics cannot be asked for any more", "err", err)
 	}
 }
@@ -320,23 +332,19 @@ func newServerAsker(dir folder, p *portal.Portal) *serverAsker {
 // pidKey is the key of the process in the context of a request.
 type pidKey struct{}
 
-// for whom returns ctx for the Server that runs, during a reload the one that plays.
-func (a *serverAsker) to(ctx context.Context) (context.Context, error) {
+// get returns what the Server answers that runs, during a reload the one that plays.
+func (a *serverAsker) get(ctx context.Context, path string) ([]byte, error) {
 	_, pid := a.portal.ServerState()
 	if pid == 0 {
-		return ctx, errNoServer
+		return nil, errNoServer
 	}
-	return context.WithValue(ctx, pidKey{}, pid), nil
+	return a.getFrom(ctx, pid, path)
 }
 
-// get returns what the Server answers.
-func (a *serverAsker) get(ctx context.Context, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, scrapeTime)
+// getFrom is get for the Server with that process ID.
+func (a *serverAsker) getFrom(ctx context.Context, pid int, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, pidKey{}, pid), scrapeTime)
 	defer cancel()
-	ctx, err := a.to(ctx)
-	if err != nil {
-		return nil, err
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return nil, err
@@ -372,9 +380,9 @@ func (a *serverAsker) page(ctx context.Context) []byte {
 
 // ServeHTTP passes a request on to the Server.
 func (a *serverAsker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, err := a.to(r.Context())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
+	_, pid := a.portal.ServerState()
+	if pid == 0 {
+		http.Error(w, "The Server does not answer: "+errNoServer.Error(), http.StatusBadGateway)
 		return
 	}
 	proxy := &httputil.ReverseProxy{
@@ -387,7 +395,7 @@ func (a *serverAsker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		},
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
-	proxy.ServeHTTP(w, r.WithContext(ctx))
+	proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), pidKey{}, pid)))
 }
 
 const adminIndex = `%s

@@ -74,6 +74,21 @@ func (f folder) create() error {
 	return nil
 }
 
+// removeServerSockets removes what Servers of an earlier start have left behind. The
+// caller holds the folder's lock. A Server that has not ended yet misses nothing: it
+// is about to.
+func (f folder) removeServerSockets() {
+	left, err := filepath.Glob(filepath.Join(escapeGlob(f.path("run")), "server-*.sock"))
+	if err != nil {
+		return // a bad pattern, which this is not
+	}
+	for _, path := range left {
+		os.Remove(path)
+	}
+}
+
+var escapeGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace
+
 // demoFolder is where the demo of a game keeps its files, so that a second
 // start finds the world as it was left.
 func demoFolder(game string, getenv func(string) string) (string, error) {

@@ -108,6 +108,7 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 		}
 	}()
 
+	dir.removeServerSockets()
 	logFile, err := openLog(dir.portalLog())
 	if err != nil {
 		return err

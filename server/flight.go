@@ -47,6 +47,8 @@ type flight struct {
 	slow time.Duration // negative: off
 	log  *slog.Logger
 
+	telling sync.Mutex // before mu
+
 	mu      sync.Mutex
 	turns   []SlowTurn // in the order of their starts
 	commits [maxCommits]storedIn
@@ -84,7 +86,7 @@ func (f *flight) add(t SlowTurn) {
 		f.worst = t
 	}
 	if f.count == 1 {
-		f.timer = time.AfterFunc(keepSlowTurns, f.tell)
+		f.timer = time.AfterFunc(keepSlowTurns, func() { f.tell(false) })
 	}
 }
 
@@ -128,9 +130,16 @@ func (f *flight) list() []SlowTurn {
 	return slices.Clone(f.turns)
 }
 
-// tell writes the line of the last minute.
-func (f *flight) tell() {
+// tell writes the line of the last minute, at its end or that of the flight: last.
+// The lock is not held meanwhile, as the log may be on a slow disk.
+func (f *flight) tell(last bool) {
+	f.telling.Lock() // nothing is written when close has returned
+	defer f.telling.Unlock()
 	f.mu.Lock()
+	if f.closed && !last {
+		f.mu.Unlock()
+		return
+	}
 	n, worst := f.count, f.worst
 	f.count = 0
 	f.mu.Unlock()
@@ -152,7 +161,7 @@ func (f *flight) close() {
 		f.timer.Stop()
 	}
 	f.mu.Unlock()
-	f.tell()
+	f.tell(true)
 }
 
 // SlowTurns returns the slow turns of the last minute, at most 256, in the order of

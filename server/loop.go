@@ -157,7 +157,7 @@ func (s *Server) full() bool {
 
 // wait blocks until something may have happened or a timer is due.
 func (s *Server) wait() {
-	s.meter.flush()
+	s.meter.flush(s)
 	var due <-chan time.Time
 	if at, ok := s.nextDue(); ok && !s.full() {
 		t := time.NewTimer(max(at.Sub(s.world.Now()), 0))

@@ -152,7 +152,8 @@ var unitKinds = [...]struct{ kind, prefix string }{
 	{"timer", "timer "}, {"work", "background work "}, {"do", "do "}, {"value", "value "}, {"hook", ""},
 }
 
-// The gauges that the loop shows. They are as they were at the end of its last turn.
+// The gauges that the loop shows. They are as they were when its last turn ended, or
+// when it began to wait.
 const (
 	shownRunnable = iota
 	shownParked
@@ -313,16 +314,26 @@ func (m *meter) begin() time.Time {
 	return now
 }
 
-// flush settles the last turn before the loop waits.
-func (m *meter) flush() {
+// flush settles the last turn before the loop waits, and shows how the loop is then.
+func (m *meter) flush(s *Server) {
 	if m.ended.is {
 		m.settle(time.Now())
 	}
+	m.gauges(s)
 }
 
 // endTurn is called when all of a turn is done.
 func (m *meter) endTurn(s *Server, t *turn, b *store.Batch) {
 	m.show()
+	m.gauges(s)
+	if t.events == 0 || t.start.IsZero() { // the attachment's, or the last of all
+		m.longest.n = 0
+		return
+	}
+	m.ended = pendingTurn{is: true, start: t.start, spent: t.spent, events: t.events, batch: b}
+}
+
+func (m *meter) gauges(s *Server) {
 	m.shown[shownRunnable].set(len(s.runnable))
 	m.shown[shownParked].set(len(s.tasks))
 	m.shown[shownGated].set(len(s.gated))
@@ -330,11 +341,6 @@ func (m *meter) endTurn(s *Server, t *turn, b *store.Batch) {
 	m.shown[shownEntities].set(s.world.Len())
 	m.shown[shownTimers].set(s.world.TimerCount())
 	m.shown[shownUnread].set(int(s.unread))
-	if t.events == 0 || t.start.IsZero() { // the attachment's, or the last of all
-		m.longest.n = 0
-		return
-	}
-	m.ended = pendingTurn{is: true, start: t.start, spent: t.spent, events: t.events, batch: b}
 }
 
 // settle counts the last turn, which has ended now.

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mudlark.dev/config"
 	"mudlark.dev/internal/metrics/metricstest"
 	"mudlark.dev/link/pipe"
 	"mudlark.dev/link/unix"
@@ -293,6 +294,20 @@ func TestAskSpoiltServer(t *testing.T) {
 	}
 }
 
+func TestDemoSettings(t *testing.T) {
+	own := []config.Setting{{Name: "irc.server", Default: "x"}}
+	for range 2 { // the second finds what the first has added
+		own = demoSettings(own)
+		if want := (config.Setting{Name: "admin.addr", Default: "127.0.0.1:0"}); len(own) != 2 || own[1] != want {
+			t.Errorf("settings %+v", own)
+		}
+	}
+	mine := []config.Setting{{Name: "admin.addr", Default: "off"}}
+	if got := demoSettings(mine); len(got) != 1 || got[0] != mine[0] {
+		t.Errorf("settings %+v, want the game's", got)
+	}
+}
+
 func TestRemoveServerSockets(t *testing.T) {
 	dir := folder(t.TempDir() + "/odd [name]*")
 	if err := os.MkdirAll(string(dir), 0o700); err != nil {
@@ -326,6 +341,7 @@ func TestTurnsPrint(t *testing.T) {
 		{Start: time.Date(2026, 3, 1, 17, 3, 11, 402e6, time.Local), TookS: 0.041234, EndS: 0.00021, Events: 3, Commit: 1207, Rows: 2, Bytes: 604, StoredS: &stored,
 			Units: []slowUnit{{"command", "dig", 0.04071}, {"command", "look", 0.00018}, {"timer", "tide", 0.0001}, {"hook", "left out", 0.00001}}},
 		{Start: time.Date(2026, 3, 1, 17, 3, 12, 0, time.Local), TookS: 1.5, Events: 1, Units: []slowUnit{{"message", "bad\x1b[2Jname", 1.4}}},
+		{Start: time.Date(2026, 3, 1, 17, 3, 14, 0, time.Local), TookS: 0.02, EndS: 0.019, Events: 1},
 	}}
 	for name, tt := range map[string]struct {
 		t    *turns
@@ -334,7 +350,8 @@ func TestTurnsPrint(t *testing.T) {
 		"table": {list, "" +
 			"START         TOOK     EVENTS  END    COMMIT  ROWS  BYTES  STORED  LONGEST\n" +
 			"17:03:11.402  41.23ms  3       210µs  1207    2     604    1.32ms  command dig 40.71ms, command look 180µs, timer tide 100µs\n" +
-			"17:03:12.000  1.5s     1       0s     -       0     0      -       message \"bad\\x1b[2Jname\" 1.4s\n"},
+			"17:03:12.000  1.5s     1       0s     -       0     0      -       message \"bad\\x1b[2Jname\" 1.4s\n" +
+			"17:03:14.000  20ms     1       19ms   -       0     0      -       -\n"},
 		"none": {&turns{ThresholdS: 0.01}, "No turn has taken longer than 10ms within the last minute.\n"},
 		"off":  {&turns{ThresholdS: -1e-9}, "No turn is kept, as server.slow_turn is 0.\n"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,7 +121,7 @@ func cmdDocumented(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		if families[name] == nil {
+		if families[name] == nil && (runtime.GOOS == "linux" || !strings.HasPrefix(name, "process_")) {
 			ts.Fatalf("docs/operate/metrics.md has a row for %s, which the game does not tell", name)
 		}
 	}

@@ -78,8 +78,7 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 		return err
 	}
 	if demo {
-		// It is tried beside another game, which has the usual port.
-		a.game.Settings = append([]config.Setting{{Name: "admin.addr", Default: "127.0.0.1:0"}}, a.game.Settings...)
+		a.game.Settings = demoSettings(a.game.Settings)
 	}
 	// A broken configuration starts nothing, and leaves no trace.
 	conf, err := a.load(dir)
@@ -209,6 +208,16 @@ func (a *app) gameFolder(demo bool) (folder, error) {
 		return "", fmt.Errorf("game folder %s: %w", dir, err)
 	}
 	return folder(abs), nil
+}
+
+// demoSettings are the settings of a demo, which is tried beside another game that has
+// the usual port. What the game itself says goes before.
+func demoSettings(own []config.Setting) []config.Setting {
+	const key = "admin.addr"
+	if slices.ContainsFunc(own, func(s config.Setting) bool { return s.Name == key }) {
+		return own
+	}
+	return append(slices.Clip(own), config.Setting{Name: key, Default: "127.0.0.1:0"})
 }
 
 // load reads the settings of the game in dir. Each problem is an error of its

@@ -97,6 +97,9 @@ func (t *turns) print(w io.Writer) error {
 		for _, u := range s.Units[:min(len(s.Units), 3)] {
 			longest = append(longest, u.Kind+" "+shownName(u.Name)+" "+span(u.TookS))
 		}
+		if len(longest) == 0 { // it waited for a processor, or for the end
+			longest = []string{"-"}
+		}
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%d\t%d\t%s\t%s\n", s.Start.Local().Format("15:04:05.000"), span(s.TookS), s.Events, span(s.EndS),
 			commit, s.Rows, s.Bytes, stored, strings.Join(longest, ", "))
 	}

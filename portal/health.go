@@ -3,6 +3,8 @@ package portal
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,7 +18,7 @@ func (a *attachment) quiet() time.Duration {
 }
 
 // Healthy returns nil if the Portal can take clients: it does not stop, and of the
-// services that it has at least one runs, those whose names are given aside.
+// services that have an address at least one runs, those whose names are given aside.
 // Otherwise the error says in plain words why.
 func (p *Portal) Healthy(beside ...string) error {
 	p.mu.Lock()
@@ -25,24 +27,20 @@ func (p *Portal) Healthy(beside ...string) error {
 	if stopping {
 		return errors.New("the Portal does not run, or stops")
 	}
-	n, why := 0, ""
-services:
+	var why []string
 	for _, st := range p.services.Status() {
-		for _, name := range beside {
-			if st.Name == name {
-				continue services
-			}
-		}
-		if st.State == StateRunning {
+		switch {
+		case st.Addr == "", slices.Contains(beside, st.Name): // nobody connects to it
+		case st.State == StateRunning:
 			return nil
+		default:
+			why = append(why, strings.TrimSuffix(fmt.Sprintf("%s is %s: %s", st.Name, st.State, st.Error), ": "))
 		}
-		n++
-		why = fmt.Sprintf("%s is %s %s", st.Name, st.State, st.Error)
 	}
-	if n == 0 {
+	if len(why) == 0 {
 		return nil // a game that is played in no such way
 	}
-	return fmt.Errorf("none of %d services runs: %s", n, why)
+	return errors.New("no service runs that players could connect to: " + strings.Join(why, ", "))
 }
 
 // Ready returns nil if the game can be played: a Server is attached, its loop has

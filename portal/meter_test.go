@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -154,6 +155,59 @@ func TestReady(t *testing.T) {
 		b.attach(2, 1)
 		b.wantReady("")
 	})
+}
+
+// A door is a service with an address that opens or not.
+type door struct {
+	name string
+	err  error
+}
+
+func (d *door) Name() string                  { return d.name }
+func (d *door) Addr() string                  { return "the street" }
+func (d *door) Open(context.Context) error    { return d.err }
+func (d *door) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+
+// A clock is a service that nobody connects to.
+type clock struct{}
+
+func (*clock) Name() string                  { return "clock" }
+func (*clock) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+
+func TestHealthy(t *testing.T) {
+	shut := errors.New("the key is lost")
+	for name, tt := range map[string]struct {
+		services []portal.Service
+		want     string
+	}{
+		"all run":          {[]portal.Service{&door{"a", nil}, &door{"b", nil}}, ""},
+		"one runs":         {[]portal.Service{&door{"a", shut}, &door{"b", nil}}, ""},
+		"none runs":        {[]portal.Service{&door{"a", shut}, &door{"b", shut}}, "a is failed: the key is lost, b is failed: the key is lost"},
+		"only that aside":  {[]portal.Service{&door{"aside", nil}}, ""},
+		"none but aside":   {[]portal.Service{&door{"a", shut}, &door{"aside", nil}}, "a is failed"},
+		"one without door": {[]portal.Service{&door{"a", shut}, &clock{}}, "a is failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b := newBench(t, nil)
+				for _, s := range tt.services {
+					if err := b.p.AddService(s); err != nil {
+						t.Fatal(err)
+					}
+				}
+				b.run()
+				switch err := b.p.Healthy("aside"); {
+				case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+					t.Errorf("Healthy = %v, want %q", err, tt.want)
+				}
+				b.stop()
+				synctest.Wait()
+				if err := b.p.Healthy("aside"); err == nil {
+					t.Error("a Portal that stops is healthy")
+				}
+			})
+		})
+	}
 }
 
 // TestMetricsOfServers counts starts, ends and reloads.

@@ -280,6 +280,11 @@ func (m *meter) system(cmd *command.Command) *commandMeter {
 // left counts how long t has held the loop, and returns that.
 func (m *meter) left(t *task) time.Duration {
 	took := time.Since(t.since)
+	m.spent(t, took)
+	return took
+}
+
+func (m *meter) spent(t *task, took time.Duration) {
 	c := t.meter
 	if c == nil { // no command, such as a message of a client's program
 		m.longest.add("message", t.what, took)
@@ -288,7 +293,6 @@ func (m *meter) left(t *task) time.Duration {
 		m.longest.add("command", c.name, took)
 	}
 	m.span(c, took)
-	return took
 }
 
 // unit counts how long something else has held the loop since start, and returns

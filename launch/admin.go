@@ -200,6 +200,8 @@ func (l unixListener) Addr() net.Addr {
 // else's resolves to, and no other site's page makes them.
 func guarded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A refusal has a limit as well; within sets another one.
+		bound(w, adminWrite)
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
@@ -252,10 +254,14 @@ func loopbackHost(host string) bool {
 // within bounds how long an answer of h may take to be taken.
 func within(limit time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		// It fails for a writer that has no deadline, such as a test's.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
+		bound(w, limit)
 		h(w, r)
 	}
+}
+
+func bound(w http.ResponseWriter, limit time.Duration) {
+	// It fails for a writer that has no deadline, such as a test's.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
 }
 
 // addProfiles adds the profiles of this process.
@@ -378,8 +384,16 @@ func (a *serverAsker) page(ctx context.Context) []byte {
 	return metrics.Merge(nil, ours, set.Append(nil), theirs)
 }
 
-// ServeHTTP passes a request on to the Server.
-func (a *serverAsker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// pass passes requests on to the Server, which has so much time for its answer.
+func (a *serverAsker) pass(limit time.Duration) http.HandlerFunc {
+	return within(limit+adminWrite, func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		a.proxy(w, r.WithContext(ctx))
+	})
+}
+
+func (a *serverAsker) proxy(w http.ResponseWriter, r *http.Request) {
 	_, pid := a.portal.ServerState()
 	if pid == 0 {
 		http.Error(w, "The Server does not answer: "+errNoServer.Error(), http.StatusBadGateway)
@@ -438,11 +452,8 @@ func (g *running) adminHandler(p *portal.Portal, self string) http.Handler {
 	}))
 	mux.HandleFunc("/healthz", answer(func() error { return p.Healthy(self) }))
 	mux.HandleFunc("/readyz", answer(p.Ready))
-	mux.HandleFunc("/server/debug/pprof", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/server/debug/pprof/", http.StatusMovedPermanently)
-	})
-	mux.Handle("/server/debug/pprof/", http.StripPrefix("/server", within(profileTime+adminWrite, asker.ServeHTTP)))
-	mux.Handle("/server/turns", http.StripPrefix("/server", within(adminWrite, asker.ServeHTTP)))
+	mux.Handle("/server/debug/pprof/", http.StripPrefix("/server", asker.pass(profileTime+adminWrite)))
+	mux.Handle("/server/turns", http.StripPrefix("/server", asker.pass(scrapeTime)))
 	return guarded(mux)
 }
 

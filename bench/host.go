@@ -37,7 +37,7 @@ func startHost(ctx context.Context, exe, dir string, rooms int, set []string) (*
 	h := &host{dir: dir, console: filepath.Join(dir, "console.txt"), ended: make(chan struct{})}
 	args := []string{"run", "--dir", dir}
 	for _, s := range append([]string{
-		"telnet.listen=127.0.0.1:0", "limits.messages_per_second=0", "limits.account_creations=0", "limits.login_failures=0",
+		"telnet.listen=127.0.0.1:0", "admin.addr=off", "limits.messages_per_second=0", "limits.account_creations=0", "limits.login_failures=0",
 		"limits.connections_per_second=0", "limits.connections_per_address=0",
 	}, set...) {
 		args = append(args, "--set", s)

@@ -63,7 +63,7 @@ func startHost(ctx context.Context, exe, dir string, cfg Config) (*host, error) 
 	h := &host{dir: dir, console: filepath.Join(dir, "console.txt"), ended: make(chan struct{})}
 	args := []string{"run", "--dir", dir}
 	for _, s := range []string{
-		"telnet.listen=127.0.0.1:0", "limits.messages_per_second=0", "limits.account_creations=0", "limits.login_failures=0",
+		"telnet.listen=127.0.0.1:0", "admin.addr=off", "limits.messages_per_second=0", "limits.account_creations=0", "limits.login_failures=0",
 		"limits.connections_per_second=0", "limits.connections_per_address=0", "server.hang=" + cfg.Hang.String(),
 	} {
 		args = append(args, "--set", s)

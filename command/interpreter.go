@@ -30,6 +30,10 @@ type Config struct {
 	Host     Host       // what commands find as Call.Host; nil if none of them needs it
 	Locks    lock.Funcs // nil means lock.Default
 	Prefixes string     // "" means DefaultPrefixes
+
+	// OnRun, if not nil, is called before each call of a command, also one that
+	// another command makes. exit: the command is that of an exit.
+	OnRun func(t Task, cmd *Command, exit bool)
 }
 
 // An Interpreter runs lines. It belongs to the Server's loop.
@@ -131,6 +135,9 @@ func (c *Call) runSystem(key, args string) error {
 // run parses the arguments and calls the command.
 func (c *Call) run(e *entry, name, args string) error {
 	c.Cmd, c.Name, c.lock = e.cmd, name, e.lock
+	if c.in.cfg.OnRun != nil {
+		c.in.cfg.OnRun(c.task, e.cmd, e.exit != nil)
+	}
 	if err := c.parse(args); err != nil {
 		return err
 	}

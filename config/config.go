@@ -18,6 +18,7 @@ type Config struct {
 	Limits Limits
 	Portal Portal
 	Server Server
+	Admin  Admin
 	Log    Log
 
 	Own map[string]string // what the game declares itself, by name: all of them are there
@@ -73,6 +74,13 @@ type Portal struct {
 type Server struct {
 	Hang time.Duration // a loop that does not answer for so long is killed; 0 is never
 	Slow time.Duration // a command that takes longer is logged; 0 is never
+
+	SlowTurn time.Duration // a turn that takes longer is kept for a while; 0 is never
+}
+
+// Admin is what operators and their programs ask by HTTP.
+type Admin struct {
+	Addr string // host:port on the loopback interface; "" means nowhere
 }
 
 // Log is what is logged.

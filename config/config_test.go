@@ -35,7 +35,8 @@ func TestDefaults(t *testing.T) {
 			LineBytes: 4096, LoginFailures: 5, AccountCreations: 5},
 		Reload: config.Reload{Trial: 30 * time.Second},
 		Portal: config.Portal{RenderCache: 4 << 20},
-		Server: config.Server{Hang: 10 * time.Second, Slow: 100 * time.Millisecond},
+		Server: config.Server{Hang: 10 * time.Second, Slow: 100 * time.Millisecond, SlowTurn: 10 * time.Millisecond},
+		Admin:  config.Admin{Addr: "127.0.0.1:4005"},
 		Log:    config.Log{Level: slog.LevelInfo},
 	}
 	if got := config.Default(); !reflect.DeepEqual(got, want) {
@@ -137,7 +138,7 @@ func TestFile(t *testing.T) {
 // TestZeroIsOff shows that 0 is kept, and not taken for what is left out.
 func TestZeroIsOff(t *testing.T) {
 	off := []string{"limits.connections_per_second", "limits.connections_per_address", "limits.messages_per_second",
-		"limits.login_failures", "limits.account_creations", "server.hang", "server.slow"}
+		"limits.login_failures", "limits.account_creations", "server.hang", "server.slow", "server.slow_turn"}
 	var file strings.Builder
 	var environ, set []string
 	for _, name := range off {

@@ -130,6 +130,17 @@ func Keys() []Key {
 			set: duration(time.Second, func(c *Config, d time.Duration) { c.Server.Hang = d })},
 		{Name: "server.slow", Default: "100ms", Doc: "A command that holds the loop for longer is logged: at least 1ms; 0 is never.",
 			set: duration(time.Millisecond, func(c *Config, d time.Duration) { c.Server.Slow = d })},
+		{Name: "server.slow_turn", Default: "10ms", Doc: "A turn that holds the loop for longer is kept for a minute, for `mudlark turns`: at least 1ms; 0 is never.",
+			set: duration(time.Millisecond, func(c *Config, d time.Duration) { c.Server.SlowTurn = d })},
+		{Name: "admin.addr", Default: "127.0.0.1:4005", Restart: true,
+			Doc: "Where metrics, health and profiles are offered by HTTP, to this machine alone: host:port, the host `localhost` or an address such as 127.0.0.1 or [::1]. Port 0 takes any free one; `off` or empty means nowhere.",
+			set: text(func(c *Config, s string) error {
+				if c.Admin.Addr = s; s == "" || s == "off" {
+					c.Admin.Addr = ""
+					return nil
+				}
+				return checkLoopback(s)
+			})},
 		{Name: "log.level", Default: "info", Doc: "What is logged: debug, info, warn or error.",
 			set: text(func(c *Config, s string) error {
 				for name, l := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError} {
@@ -298,6 +309,18 @@ func checkAddr(addr string) error {
 		return fmt.Errorf("%q: the port is a number from 0 to 65535", addr)
 	}
 	return nil
+}
+
+// checkLoopback checks an address that nobody but this machine reaches.
+func checkLoopback(addr string) error {
+	if err := checkAddr(addr); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%q is not of this machine alone, as 127.0.0.1, [::1] and localhost are: whoever comes from elsewhere is to come through an ssh tunnel, or a reverse proxy that asks who they are", addr)
 }
 
 // prefixes reads addresses and networks.

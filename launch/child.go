@@ -17,6 +17,7 @@ import (
 
 	"mudlark.dev/config"
 	"mudlark.dev/link"
+	"mudlark.dev/link/unix"
 	"mudlark.dev/portal"
 )
 
@@ -286,6 +287,7 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 	s.mu.Unlock()
 	go func() {
 		p.wait()
+		s.removeSocket(p.PID())
 		s.mu.Lock()
 		s.procs = slices.DeleteFunc(s.procs, func(o *process) bool { return o == p })
 		p.program.leave()
@@ -293,6 +295,13 @@ func (s *starter) Start(ctx context.Context, mode link.Mode) (portal.Process, er
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// removeSocket removes what a Server that was killed leaves behind.
+func (s *starter) removeSocket(pid int) {
+	if path, err := unix.Path(s.dir.serverSocket(pid)); err == nil {
+		os.Remove(path) // as a rule it is gone
+	}
 }
 
 // started reports when the Server with this process ID was started.

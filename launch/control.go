@@ -31,6 +31,7 @@ const (
 	opReboot = "reboot"
 
 	opSuperuser = "superuser"
+	opTurns     = "turns"
 )
 
 // Limits of the control socket. Connections above maxAsking wait in the
@@ -66,6 +67,7 @@ type answer struct {
 	Progress string `json:"progress,omitempty"` // how it goes on, for people; another answer follows
 
 	Status *status `json:"status,omitempty"`
+	Turns  *turns  `json:"turns,omitempty"`
 
 	Superuser *server.SuperuserReply `json:"superuser,omitempty"`
 }

@@ -43,6 +43,9 @@ func (x *examination) ports() {
 		addr, _ := config.Port(entry)
 		x.port("telnet.tls_listen", portal.ListenTLS(telnetKey, addr, nil, nil).Name(), addr)
 	}
+	if addr := x.conf.Admin.Addr; addr != "" {
+		x.port("admin.addr", newAdmin(addr, nil, nil).Name(), addr)
+	}
 }
 
 // port looks at the address of one service, which that setting has.

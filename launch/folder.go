@@ -17,6 +17,7 @@ import (
 //	run/server.lock     held by the Server, as long as it may write data/game.db
 //	run/control.sock    where reload, stop and status are asked for
 //	run/link.sock       where the Server attaches to the Portal
+//	run/server-<p>.sock where the Server with that process ID tells its metrics
 //	run/epoch           how often the game was started
 //	run/game-<n>        what reload built
 //	log/portal.log      log of the Portal
@@ -35,6 +36,9 @@ func (f folder) lock() string       { return f.path("run", "lock") }
 func (f folder) serverLock() string { return f.path("run", "server.lock") }
 func (f folder) control() string    { return f.path("run", "control.sock") }
 func (f folder) link() string       { return f.path("run", "link.sock") }
+func (f folder) serverSocket(pid int) string {
+	return f.path("run", fmt.Sprintf("server-%d.sock", pid))
+}
 func (f folder) epoch() string      { return f.path("run", "epoch") }
 func (f folder) portalLog() string  { return f.path("log", "portal.log") }
 func (f folder) serverLog() string  { return f.path("log", "server.log") }
@@ -69,6 +73,21 @@ func (f folder) create() error {
 	}
 	return nil
 }
+
+// removeServerSockets removes what Servers of an earlier start have left behind. The
+// caller holds the folder's lock. A Server that has not ended yet misses nothing: it
+// is about to.
+func (f folder) removeServerSockets() {
+	left, err := filepath.Glob(filepath.Join(escapeGlob(f.path("run")), "server-*.sock"))
+	if err != nil {
+		return // a bad pattern, which this is not
+	}
+	for _, path := range left {
+		os.Remove(path)
+	}
+}
+
+var escapeGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace
 
 // demoFolder is where the demo of a game keeps its files, so that a second
 // start finds the world as it was left.

@@ -53,6 +53,19 @@ added, until Ctrl-C.`
 	logs.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is added, until Ctrl-C")
 	logs.Flags().IntVarP(&entries, "lines", "n", defaultEntries, "`how many` of the last lines")
 
+	var turnsJSON bool
+	slow := leaf("turns", "Show what has kept the game from answering", func(cmd *cobra.Command) error {
+		return a.turns(cmd.Context(), turnsJSON)
+	})
+	slow.Long = `Show the slow turns of the last minute: when the Server's loop was busy for longer
+than server.slow_turn, and with what.
+
+TOOK is how long nobody else was answered, END what of that came after the events:
+values that are reported, texts, and the batch for the store. STORED is how long
+the commit took that had the batch. LONGEST names the commands, timers and others
+that took the most of it.`
+	slow.Flags().BoolVar(&turnsJSON, "json", false, "as one JSON object")
+
 	var yes bool
 	super := leaf("superuser <name>", "Make an account that has all powers", func(cmd *cobra.Command) error {
 		return a.superuser(cmd.Context(), cmd.Flags().Arg(0), yes)

@@ -78,6 +78,9 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 	if err != nil {
 		return err
 	}
+	if demo {
+		a.game.Settings = demoSettings(a.game.Settings)
+	}
 	// A broken configuration starts nothing, and leaves no trace.
 	conf, err := a.load(dir)
 	if err != nil {
@@ -105,6 +108,7 @@ func (a *app) runOnce(ctx context.Context, demo, background bool) (err error) {
 		}
 	}()
 
+	dir.removeServerSockets()
 	logFile, err := openLog(dir.portalLog())
 	if err != nil {
 		return err
@@ -205,6 +209,16 @@ func (a *app) gameFolder(demo bool) (folder, error) {
 		return "", fmt.Errorf("game folder %s: %w", dir, err)
 	}
 	return folder(abs), nil
+}
+
+// demoSettings are the settings of a demo, which is tried beside another game that has
+// the usual port. What the game itself says goes before.
+func demoSettings(own []config.Setting) []config.Setting {
+	const key = "admin.addr"
+	if slices.ContainsFunc(own, func(s config.Setting) bool { return s.Name == key }) {
+		return own
+	}
+	return append(slices.Clip(own), config.Setting{Name: key, Default: "127.0.0.1:0"})
 }
 
 // load reads the settings of the game in dir. Each problem is an error of its
@@ -311,6 +325,11 @@ func (g *running) newPortal(conf *config.Config, epoch uint64, links link.Listen
 		if err := add("telnet.tls_listen", entry, func(addr string, pr portal.Protocol) portal.Service {
 			return &tlsService{portal.ListenTLS(telnetKey, addr, pr, cert.config()), cert}
 		}); err != nil {
+			return nil, err
+		}
+	}
+	if conf.Admin.Addr != "" {
+		if err := g.addAdmin(p, conf.Admin.Addr); err != nil {
 			return nil, err
 		}
 	}
@@ -433,6 +452,12 @@ func (g *running) handle(ctx context.Context, req request, tell func(string)) an
 		return g.reboot(ctx, req.Reason)
 	case opSuperuser:
 		return g.superuser(ctx, req.Superuser)
+	case opTurns:
+		t, err := g.askTurns(ctx)
+		if err != nil {
+			return failure(err)
+		}
+		return answer{OK: true, Turns: t}
 	default:
 		return answer{
 			Error: fmt.Sprintf("unknown request %q", req.Op),

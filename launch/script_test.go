@@ -110,6 +110,7 @@ func TestScripts(t *testing.T) {
 		"usurp":      cmdUsurp,
 	}
 	maps.Copy(cmds, systemCmds)
+	maps.Copy(cmds, metricsCmds)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -117,6 +118,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv(key, value)
 			}
 			env.Setenv("MUDLARK_TELNET_LISTEN", "127.0.0.1:0")
+			env.Setenv("MUDLARK_ADMIN_ADDR", "off")
 			// The race detector lets each process sleep for a second at its end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Values["procs"] = &procs{m: map[string]*proc{}}
@@ -187,7 +189,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	pr.cmd.Dir = ts.MkAbs(".")
 	for _, key := range []string{
 		"PATH", "HOME", "TMPDIR", "XDG_DATA_HOME", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOFLAGS", "GORACE",
-		"MUDLARK_TELNET_LISTEN", "MUDLARK_FAILPOINT", "MYGAME_PLUGIN", "MYGAME_EXE",
+		"MUDLARK_TELNET_LISTEN", "MUDLARK_ADMIN_ADDR", "MUDLARK_FAILPOINT", "MYGAME_PLUGIN", "MYGAME_EXE",
 	} {
 		if v := ts.Getenv(key); v != "" {
 			pr.cmd.Env = append(pr.cmd.Env, key+"="+v)

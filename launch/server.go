@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -192,6 +193,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 		LoginFailures:    limitOf(conf.Limits.LoginFailures),
 		AccountCreations: limitOf(conf.Limits.AccountCreations),
 		Slow:             limitOf(conf.Server.Slow),
+		SlowTurn:         limitOf(conf.Server.SlowTurn),
 		PlainLogin:       conf.Telnet.PlainLogin,
 		Settings:         conf.Own,
 		Page:             a.page,
@@ -201,7 +203,12 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 	if err != nil {
 		return err
 	}
+	sideCtx, endSide := context.WithCancel(context.WithoutCancel(ctx))
+	var side sync.WaitGroup
+	side.Go(func() { a.serveServer(sideCtx, dir.serverSocket(os.Getpid()), s, log) })
 	err = s.Run(ctx)
+	endSide()
+	side.Wait()
 	if errors.Is(err, server.ErrPortalLost) && errors.Is(context.Cause(ctx), errPortalGone) {
 		return nil // the link and the lifeline ended with the same process
 	}

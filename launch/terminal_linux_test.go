@@ -47,7 +47,7 @@ func cmdTyping(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Args[0] = args[2]
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "GORACE="+ts.Getenv("GORACE"), "MUDLARK_TELNET_LISTEN="+ts.Getenv("MUDLARK_TELNET_LISTEN"))
+	cmd.Env = append(os.Environ(), "GORACE="+ts.Getenv("GORACE"), "MUDLARK_TELNET_LISTEN="+ts.Getenv("MUDLARK_TELNET_LISTEN"), "MUDLARK_ADMIN_ADDR=off")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // Ctrl-C goes to it
 	ts.Check(cmd.Start())

@@ -77,6 +77,12 @@ func trapSet() *command.CmdSet {
 			write()
 		}),
 		trap("hang", spin),
+		// Longer than server.slow_turn, and shorter than server.slow.
+		{Key: "dawdle", Run: func(c *command.Call) error {
+			time.Sleep(40 * time.Millisecond)
+			c.Msg("dawdled")
+			return nil
+		}},
 		{Key: "riddle", Run: func(c *command.Call) error {
 			if c.Ask("What has a bed but never sleeps? ") == "a river" {
 				os.Exit(3)

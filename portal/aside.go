@@ -112,6 +112,7 @@ func (v *supervisor) blame(w *watch) {
 	case s.deaths > fatalDeaths: // a Server that does not heed it
 		p.log.Error("server died of what was put aside", "unit", s.what, "deaths", s.deaths, "cause", s.cause)
 	case s.put:
+		p.meter.putAside.Inc()
 		p.log.Error("put aside: the server has died of it twice", "unit", s.what, "cause", s.cause,
 			"hint", "the stacks are in the server's log: mend the game's code and reload, which forgets this; until then it is not run")
 	case ended:

@@ -110,6 +110,7 @@ type kind struct {
 	protocol string
 	stream   bool // its clients are Streamers
 	funcs    map[string]OutputFunc
+	meter    *protoMeter
 }
 
 type kindKey struct {
@@ -126,7 +127,7 @@ func (p *Portal) kindOf(c Client, protocol string) *kind {
 	if k != nil {
 		return k
 	}
-	k = &kind{protocol: protocol, funcs: make(map[string]OutputFunc)}
+	k = &kind{protocol: protocol, funcs: make(map[string]OutputFunc), meter: p.meter.proto(protocol)}
 	_, k.stream = c.(Streamer)
 	if o, ok := c.(OutputFuncer); ok {
 		for name, f := range o.OutputFuncs() {

@@ -62,6 +62,11 @@ func limiter(n int) *rate.Limiter {
 // ErrTooManySessions or ErrStopped with words for the log.
 func (p *Portal) Admit(addr string) (release func(), err error) {
 	key := addressKey(addr)
+	defer func() {
+		if err != nil {
+			p.meter.refuse(err)
+		}
+	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.cfg.Limits

@@ -63,6 +63,7 @@ var joins = sync.Pool{New: func() any { return new([]byte) }}
 func (r *renderer) deliver(to []*Session, m message.Message, o message.Options, size int) {
 	clear(r.encoded)
 	r.last, r.lastOut = renderKey{}, nil
+	var gave given
 	for _, s := range to {
 		if s == nil {
 			continue
@@ -72,8 +73,11 @@ func (r *renderer) deliver(to []*Session, m message.Message, o message.Options, 
 			s.taken() // useless: nobody will take it
 			continue
 		}
-		r.add(s, r.encode(s, caps, m, o))
+		out := r.encode(s, caps, m, o)
+		gave.add(s.kind.meter, len(out))
+		r.add(s, out)
 	}
+	gave.done()
 	if r.joined > maxJoined || r.used > maxEncodings {
 		r.flush()
 	}
@@ -240,6 +244,7 @@ func (s *Session) tell(text string, o message.Options) {
 		s.logger().Error("output cannot be encoded", "name", "text", service.ErrAttr(err))
 		return
 	}
+	s.kind.meter.gave(len(out))
 	s.write(out)
 }
 
@@ -268,6 +273,7 @@ func (s *Session) ask(f *link.Question, done uint64) {
 			if err != nil {
 				s.logger().Error("output cannot be encoded", "name", "question", service.ErrAttr(err))
 			} else {
+				s.kind.meter.gave(len(out))
 				s.write(out)
 				if open {
 					s.shown = f.ID

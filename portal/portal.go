@@ -85,6 +85,7 @@ type Portal struct {
 	cfg          Config
 	log          *slog.Logger
 	super        *supervisor
+	meter        *meter
 	connects     *rate.Limiter // nil: no limit
 	ignored      atomic.Uint64
 	reloading    atomic.Bool
@@ -180,7 +181,7 @@ func New(cfg Config) (*Portal, error) {
 		cfg.Logger = slog.Default()
 	}
 	p := &Portal{
-		cfg: cfg, log: cfg.Logger,
+		cfg: cfg, log: cfg.Logger, meter: newMeter(),
 		services:     service.NewGroup(cfg.Logger),
 		connects:     limiter(cfg.Limits.ConnectionsPerSecond),
 		requests:     make(chan struct{}, maxRequests),
@@ -425,6 +426,7 @@ func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Ses
 			err, text = ErrStopped, textShutdown
 		}
 		p.mu.Unlock()
+		p.meter.refuse(err)
 		c.Close(text)
 		return nil, err
 	}
@@ -443,6 +445,7 @@ func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Ses
 	if conn != nil {
 		conn.addSession(s)
 	}
+	s.kind.meter.opened.Inc()
 	s.logger().Info("session opened", "remote", info.Addr)
 	if away {
 		p.tellNewcomer(s)

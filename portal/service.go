@@ -225,6 +225,7 @@ func (p *Portal) serve(c net.Conn, key string, pr Protocol, cfg *tls.Config) {
 		select {
 		case p.headers <- struct{}{}:
 		default:
+			p.meter.refused[refusedProxyQueue].Inc()
 			p.log.Debug("connection turned away: too many wait for their PROXY header", "proto", key, "proxy", c.RemoteAddr().String())
 			c.Close()
 			return
@@ -246,6 +247,7 @@ func (p *Portal) serve(c net.Conn, key string, pr Protocol, cfg *tls.Config) {
 			ok := p.readHeader(nc, key)
 			<-p.headers
 			if !ok {
+				p.meter.refused[refusedProxy].Inc()
 				nc.Close()
 				return
 			}
@@ -296,6 +298,7 @@ func (p *Portal) serveConn(nc *Conn, key string, pr Protocol) {
 	if _, ok := errors.AsType[*service.PanicError](err); ok {
 		log.Error("connection failed", service.ErrAttr(err))
 	} else if errors.Is(cause, ErrSlowClient) {
+		p.meter.slowClients.Inc()
 		log.Warn("connection closed", "err", cause)
 	} else if err != nil {
 		log.Debug("connection ended", "err", err)

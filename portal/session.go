@@ -187,12 +187,14 @@ func (s *Session) OnSpace(f func()) {
 // try takes m, or says what to wait for.
 func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space <-chan struct{}, err error) {
 	if err := m.Check(); err != nil {
+		s.p.meter.invalid.Inc()
 		return 0, nil, err
 	}
 	isText := message.CanonicalName(m.Name) == "text"
 	l := s.p.cfg.Limits
 	if isText && l.LineBytes >= 0 {
 		if n := textBytes(m); n > l.LineBytes {
+			s.p.meter.tooLong.Inc()
 			return 0, nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLong, n, l.LineBytes)
 		}
 	}
@@ -218,6 +220,7 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 			space = s.space
 		}
 		s.mu.Unlock()
+		s.p.meter.full.Inc()
 		return 0, space, ErrFull
 	}
 	if s.rate != nil && !s.rate.Allow() {
@@ -225,6 +228,7 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 		wait = max(r.Delay(), time.Millisecond)
 		r.Cancel()
 		s.mu.Unlock()
+		s.p.meter.rate.Inc()
 		return wait, nil, ErrRate
 	}
 	in := line{kind: lineInput, size: size, message: m}
@@ -237,6 +241,7 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 	s.lastRead = time.Now()
 	s.appendLocked(in)
 	s.mu.Unlock()
+	s.kind.meter.took(size - lineOverhead)
 	if answered {
 		s.writeAnswered()
 	}
@@ -294,6 +299,7 @@ func (s *Session) checkFlood() {
 		return
 	}
 	s.mu.Unlock()
+	s.p.meter.floods.Inc()
 	s.p.log.Warn("session disconnected: its input has been held back for too long", "session", s.number, "after", after)
 	s.Disconnect(textFlood)
 }

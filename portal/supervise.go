@@ -173,6 +173,7 @@ func (p *Portal) replaced(q *replacement, err error) {
 	p.mu.Lock()
 	p.lastReload = st
 	p.mu.Unlock()
+	p.meter.replaced(st)
 	p.reloading.Store(false)
 	q.done <- err
 }
@@ -299,6 +300,7 @@ func (v *supervisor) run(ctx context.Context) {
 				backoff = min(max(2*backoff, firstBackoff), lastBackoff)
 				wait = backoff
 			}
+			v.p.meter.died(&w)
 			v.p.log.Error("server died", "cause", w.cause, "attached", w.attached, "retry", wait)
 			if next != nil {
 				asker = next.q // which loads already, and takes over as it is
@@ -322,6 +324,7 @@ func (v *supervisor) revert(w *watch) bool {
 	if !r.Revert() {
 		return false
 	}
+	v.p.meter.reverted.Inc()
 	v.p.log.Error("build taken back", "cause", w.cause)
 	if w.asker == nil { // it was attached, and whoever asked has been told so
 		v.p.mu.Lock()
@@ -365,6 +368,9 @@ func (v *supervisor) start(ctx context.Context, mode link.Mode) (proc Process, e
 		}
 		return err
 	})
+	if c := v.p.meter.starts[mode.String()]; err == nil && c != nil {
+		c.Inc()
+	}
 	return proc, err
 }
 
@@ -495,7 +501,7 @@ func (w *watch) run(ctx context.Context) {
 			}
 			seq++
 			w.a.conn.Send(&link.Ping{Seq: seq})
-			quiet := time.Since(w.a.since) - time.Duration(w.a.lastPong.Load())
+			quiet := w.a.quiet()
 			if hang := v.p.cfg.Hang; hang > 0 && quiet > hang && w.a.carrying.Load() == 0 {
 				w.why = fmt.Sprintf("no answer for %v", quiet.Round(time.Second))
 				w.dump()

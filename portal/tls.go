@@ -141,6 +141,7 @@ func (p *Portal) startTLS(c *Conn, key string) bool {
 	case p.startingTLS <- struct{}{}:
 		defer func() { <-p.startingTLS }()
 	default:
+		p.meter.refused[refusedTLSQueue].Inc()
 		log.Debug("connection turned away: too many tls handshakes are under way")
 		c.Close()
 		return false
@@ -156,6 +157,7 @@ func (p *Portal) startTLS(c *Conn, key string) bool {
 	if err == nil {
 		return true
 	}
+	p.meter.refused[refusedTLS].Inc()
 	if _, ok := errors.AsType[*service.PanicError](err); ok {
 		log.Error("tls handshake failed", service.ErrAttr(err))
 		return false

@@ -114,7 +114,10 @@ func frameSize(f link.Frame) int {
 }
 
 // carry is release while a Server is attached.
-func (rd *reader) carry() { rd.busy(rd.release) }
+func (rd *reader) carry() {
+	rd.busy(rd.release)
+	rd.p.meter.holds(rd.heldSize, len(rd.held))
+}
 
 // busy calls f, which writes to clients. Meanwhile nobody reads what the Server
 // answers: that an encoder is slow must not count as the Server's silence.
@@ -155,6 +158,7 @@ func (p *Portal) settle(commit uint64) {
 	rd := &reader{p: p, committed: commit, held: p.held}
 	p.held = nil
 	rd.release()
+	p.meter.holds(0, 0)
 	if n := len(rd.held); n > 0 {
 		p.log.Info("turns dropped that were not committed", "turns", n, "commit", commit)
 	}

@@ -34,6 +34,7 @@ type committer struct {
 	where  string // the store's address: asking for it may take as long as a disk that hangs
 
 	failpoint func(point string) // nil: off; set before run
+	meter     *meter             // set before run
 
 	mu        sync.Mutex
 	cond      sync.Cond
@@ -201,6 +202,7 @@ func (c *committer) commit(ctx context.Context, batches []batchAt) error {
 		if store.Final(err) {
 			return finalError(end.batch.Commit, err)
 		}
+		c.meter.commitFailures.Inc()
 		c.troubled(err)
 		timer := time.NewTimer(wait)
 		select {
@@ -210,6 +212,7 @@ func (c *committer) commit(ctx context.Context, batches []batchAt) error {
 			return fmt.Errorf("%w: commit %d: %w", errGivenUp, end.batch.Commit, err)
 		}
 	}
+	c.meter.committed(c.stall.since, batches, size)
 	c.mu.Lock()
 	c.committed = end.batch.Commit
 	c.bytes -= size

@@ -40,6 +40,7 @@ func (s *Server) failed(what string, cause any) *failure {
 	default:
 		s.log.Error("game code panicked", "ref", f.ref, "what", what, "err", fmt.Sprint(c), "stack", string(debug.Stack()))
 	}
+	s.meter.failures.Inc()
 	return f
 }
 

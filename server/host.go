@@ -25,7 +25,7 @@ func newInterpreter(s *Server) (*command.Interpreter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: cmdsets: %w", err)
 	}
-	return command.New(command.Config{Sets: sets, Host: host{s}, Locks: s.cfg.Game.Locks})
+	return command.New(command.Config{Sets: sets, Host: host{s}, Locks: s.cfg.Game.Locks, OnRun: s.meter.ran})
 }
 
 func (h host) HashPassword(ctx context.Context, pw string) (string, error) {
@@ -105,18 +105,21 @@ func (h host) Client(ctx context.Context, number uint64) (map[string]any, error)
 
 func (h host) LoginAllowed(addr string) error {
 	if d := h.s.logins.wait(h.s.world, addr); d > 0 {
+		h.s.meter.throttled.Inc()
 		return command.Errorf("Too many failed logins from your address. Please try again in %s.", inWords(d))
 	}
 	return nil
 }
 
 func (h host) LoginFailed(addr, account string) {
+	h.s.meter.failed.Inc()
 	h.s.log.Warn("login failed", "remote", addr, "account", account)
 	h.counted(h.s.logins.count(h.s.world, addr))
 }
 
 func (h host) CreationAllowed(addr string) error {
 	if d := h.s.creation.wait(h.s.world, addr); d > 0 {
+		h.s.meter.creations.Inc()
 		return command.Errorf("Too many accounts were created from your address. Please try again in %s.", inWords(d))
 	}
 	return nil

@@ -65,6 +65,8 @@ type InputFunc struct {
 	// world.Refuse returns, is shown to the player; any other error is a bug: it is logged and what Run did is
 	// undone.
 	Run func(*Input) error
+
+	tally *tally // set in a Server's table
 }
 
 // An Input is a call of an inputfunc.
@@ -124,6 +126,7 @@ func (s *Server) dispatch(seat *seat, t *task, f *link.Input) error {
 	if fn == nil {
 		fn = s.inputs["default"]
 	}
+	s.meter.count(fn.tally)
 	if fn.NeedsLogin && seat.session.Account() == nil {
 		return command.Errorf("You are not logged in.")
 	}

@@ -33,9 +33,10 @@ type turn struct {
 	worked bool // there is something to end
 	events int
 	start  time.Time
-	tasks  []*task  // commands that ran in it and now wait
-	seats  []*seat  // seats whose lines may have been processed in it
-	after  []func() // called once its commit is in the store
+	spent  time.Duration // of it, when the loop looked last
+	tasks  []*task       // commands that ran in it and now wait
+	seats  []*seat       // seats whose lines may have been processed in it
+	after  []func()      // called once its commit is in the store
 }
 
 // gated is something that leaves the loop when a commit is in the store.
@@ -84,15 +85,16 @@ func (s *Server) step() (resume *task, dead bool) {
 	case s.drain != nil:
 		return s.stepDrain()
 	case s.full():
+		s.turn.ticked()
 		s.endTurn()
 		s.wait()
 		return nil, false
-	case s.turn.events >= turnEvents, s.world.Emitted() > turnBytes, s.turn.events > 0 && time.Since(s.turn.start) > turnTime:
+	case s.turn.events > 0 && s.turn.ticked() > turnTime, s.turn.events >= turnEvents, s.world.Emitted() > turnBytes:
 		s.endTurn()
 		return nil, false
 	}
 	if s.turn.events == 0 {
-		s.turn.start = time.Now()
+		s.turn.start = s.meter.begin()
 	}
 	if fn := s.takePosted(); fn != nil {
 		s.turn.events++
@@ -155,6 +157,7 @@ func (s *Server) full() bool {
 
 // wait blocks until something may have happened or a timer is due.
 func (s *Server) wait() {
+	s.meter.flush(s)
 	var due <-chan time.Time
 	if at, ok := s.nextDue(); ok && !s.full() {
 		t := time.NewTimer(max(at.Sub(s.world.Now()), 0))
@@ -351,6 +354,7 @@ func (s *Server) endTurn() {
 	if batch != nil {
 		s.commits.add(batch, s.conn.Sent())
 	}
+	s.meter.endTurn(s, t, batch)
 	after := t.after
 	*t = turn{tasks: t.tasks[:0], seats: t.seats[:0]}
 	for _, do := range after {
@@ -408,7 +412,7 @@ func (s *Server) guard(what string, fn func() error) (err error) {
 				err = s.failed(what, r)
 			}
 		}
-		if took := time.Since(start); s.cfg.Slow > 0 && took > s.cfg.Slow {
+		if took := s.meter.unit(what, start); s.cfg.Slow > 0 && took > s.cfg.Slow {
 			s.log.Warn("slow on the loop", "what", what, "took", took)
 		}
 	}()

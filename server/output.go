@@ -152,6 +152,7 @@ func (s *Server) counted(seat *seat, size int) bool {
 	s.unread += uint64(size)
 	if seat.unread > seatDrop {
 		seat.dropped = true
+		s.meter.overdue.Inc()
 		s.overdue = append(s.overdue, seat)
 		s.log.Warn("client too slow", "session", seat.session.Number(), "unread", seat.unread)
 		return false

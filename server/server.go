@@ -99,6 +99,7 @@ type Config struct {
 	LoginFailures    int           // failed logins per address within 5 minutes before more are refused; 0 means 5, negative no limit
 	AccountCreations int           // accounts created per address within 10 minutes; 0 means 5, negative no limit
 	Slow             time.Duration // a command that holds the loop longer is reported; 0 means 100ms, negative never
+	SlowTurn         time.Duration // a turn that takes longer is kept for SlowTurns; 0 means DefaultSlowTurn, negative none is
 
 	// Failpoint, if not nil, is called at each passage of the points of package
 	// failpoint, by the goroutine that passes, so that a test can end the Server
@@ -129,6 +130,7 @@ type Server struct {
 	creation throttle
 	commits  *committer
 	work     *workers
+	meter    *meter // made by New
 
 	// The loop's, for whoever holds the baton.
 	seats      map[link.Index]*seat
@@ -209,6 +211,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Slow == 0 {
 		cfg.Slow = 100 * time.Millisecond
 	}
+	if cfg.SlowTurn == 0 {
+		cfg.SlowTurn = DefaultSlowTurn
+	}
 	if cfg.Game.Locks == nil {
 		cfg.Game.Locks = lock.Default(lock.DefaultHierarchy())
 	}
@@ -236,6 +241,7 @@ func New(cfg Config) (*Server, error) {
 		errs = append(errs, err)
 	}
 	s.packaged = packagedValues(s.values)
+	s.meter = newMeter(&s.cfg, s.inputs)
 	if s.commands, err = newInterpreter(s); err != nil {
 		errs = append(errs, err)
 	}
@@ -263,6 +269,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer link.ClearUnit(s.cfg.Page) // an end in order is no fault of what ran last
 	defer s.services.Stop()          // after over: whoever waits in Do learns of it
 	defer close(s.over)
+	defer s.meter.flight.close()
 	w, at, err := s.load(ctx)
 	if err != nil {
 		return err
@@ -271,7 +278,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("server: attach to the portal: %w", err)
 	}
-	s.conn = link.New(t, link.Config{})
+	s.conn = link.New(link.Count(t, &s.meter.traffic), link.Config{})
 	defer s.conn.Close()
 	if err := s.awaitGo(ctx, at); err != nil {
 		return err
@@ -288,6 +295,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.commits = newCommitter(s.cfg.Store, state.Epoch, state.Commit, s.conn, s.signal, s.log)
 	s.commits.failpoint = s.cfg.Failpoint
 	s.work = newWorkers()
+	s.meter.attached(s)
 
 	var wg sync.WaitGroup
 	wg.Go(s.read)

@@ -11,7 +11,7 @@ import (
 // A row that no store takes is left out, so that the rest is committed.
 func TestSift(t *testing.T) {
 	var log strings.Builder
-	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
+	s := &Server{meter: newMeter(&Config{}, nil), log: slog.New(slog.NewTextHandler(&log, nil))}
 	row := func(id string, size int) store.Row {
 		return store.Row{Key: store.Key{Kind: store.Entity, ID: id}, Data: make([]byte, size)}
 	}

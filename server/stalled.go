@@ -112,6 +112,9 @@ func (c *committer) troubled(err error) {
 // tellLocked tells the Portal that the game waits, and why. It is not held back
 // by anything: see link/SPEC.md, section 5. The result logs that.
 func (c *committer) tellLocked() (log func()) {
+	if c.stall.told == "" {
+		c.meter.stalls.Inc()
+	}
 	first, turns, cause := c.stall.told == "", c.turns, c.stall.cause
 	c.stall.told = troubleText(cause)
 	// An error is the link's end, which its reader sees.

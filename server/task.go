@@ -23,9 +23,10 @@ import (
 type task struct {
 	s      *Server
 	seat   *seat
-	what   string // for the log: never what a player typed after the command's name
-	number uint64 // in the order of their starts
-	id     string // what the client calls the line, or ""
+	what   string        // for the log: never what a player typed after the command's name
+	number uint64        // in the order of their starts
+	id     string        // what the client calls the line, or ""
+	meter  *commandMeter // of the command that it runs; nil: none so far
 
 	first uint64 // its line
 	last  uint64 // the last line that belongs to it: answers do
@@ -105,7 +106,7 @@ func (t *task) begin() {
 // leave is called when the baton leaves the task, by a wait or its end.
 func (t *task) leave() {
 	t.changed = t.changed || t.s.world.Changed(t.mark)
-	if took := time.Since(t.since); t.s.cfg.Slow > 0 && took > t.s.cfg.Slow {
+	if took := t.s.meter.left(t); t.s.cfg.Slow > 0 && took > t.s.cfg.Slow {
 		t.s.log.Warn("slow command", "cmd", t.what, "took", took, "session", t.seat.session.Number())
 	}
 }

@@ -13,6 +13,7 @@ const textUnstored = "A part of what was just changed cannot be saved: when the 
 // changed it. It is called at the turn's end, before the effects are taken.
 func (s *Server) reportUnstored(list []world.Unstored) {
 	for _, u := range list {
+		s.meter.unstored.Inc()
 		ref := newRef()
 		s.log.Error("a change cannot be stored, and is kept in memory only", "ref", ref, "record", u.RecordKey.String(), "name", u.Name, "err", u.Err, "stack", u.Stack)
 		for _, seat := range s.turn.seats {
@@ -33,6 +34,7 @@ func (s *Server) sift(b *store.Batch) {
 	puts, deletes := b.Puts, b.Deletes
 	b.Puts, b.Deletes = nil, nil
 	refused := func(key store.Key, err error) {
+		s.meter.unstored.Inc()
 		s.log.Error("a row cannot be stored, and is left out", "ref", newRef(), "row", key.String(), "err", err)
 	}
 	for _, r := range puts {

@@ -105,7 +105,7 @@ func startGame(t testing.TB, prog, dir string, set ...string) *game {
 		t.Fatal(err)
 	}
 	g := &game{t: t, prog: path, dir: dir, out: &output{}}
-	args := []string{"run", "--dir", dir, "--set", "telnet.listen=127.0.0.1:0"}
+	args := []string{"run", "--dir", dir, "--set", "telnet.listen=127.0.0.1:0", "--set", "admin.addr=off"}
 	for _, s := range set {
 		args = append(args, "--set", s)
 	}

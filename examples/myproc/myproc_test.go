@@ -82,7 +82,7 @@ func TestSwitchedOff(t *testing.T) {
 // say the same on either.
 func TestOverTCP(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command("play", "run", "--dir", dir, "--set", "telnet.listen=127.0.0.1:0", "--set", "myproc.listen=127.0.0.1:0")
+	cmd := exec.Command("play", "run", "--dir", dir, "--set", "telnet.listen=127.0.0.1:0", "--set", "admin.addr=off", "--set", "myproc.listen=127.0.0.1:0")
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

@@ -130,6 +130,7 @@ func TestReloadWhileStalled(t *testing.T) {
 		}
 		wantState(t, b, portal.StateAttached, "")
 		old.send(stall(""))
+		old.take() // when the Portal has read it
 		if err := b.p.Restart(t.Context(), link.ModeReload, ""); err != nil {
 			t.Errorf("Restart when it saves again = %v", err)
 		}

@@ -48,13 +48,18 @@ type Conn struct {
 	writing bool   // the writer runs
 	ending  bool   // CloseAfterFlush was called: nothing more is taken
 	half    bool   // our direction is closed, the client's is not
+	cut     bool   // reads are over: the Portal stops
 	err     error  // the cause, once closed
 	drained func()
-	timer   *time.Timer // ends a CloseAfterFlush
-	closed  chan struct{}
+	timer   *time.Timer   // ends a CloseAfterFlush
+	closed  chan struct{} // closed by Close, where somebody waits for that
 	writer  sync.WaitGroup
 
 	sessions []*Session // made on this connection
+
+	// Of Receive, which one goroutine calls at a time.
+	readNow func(fd uintptr) bool // nil: not made yet
+	in      *received             // what was read; nil without
 }
 
 // connKey is the key of a *Conn in the context of its ServeConn.
@@ -78,7 +83,7 @@ func (c *Conn) takeSessions() []*Session {
 // l. Listen does this for its connections.
 func NewConn(c net.Conn, l Limits) *Conn {
 	l = l.withDefaults()
-	nc := &Conn{under: c, raw: rawConn(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
+	nc := &Conn{under: c, raw: rawConn(c), bound: l.OutputBytes, stall: l.WriteStall}
 	tuneSocket(c, nc.stall)
 	return nc
 }
@@ -220,11 +225,80 @@ func (c *Conn) writeAll(out []byte) error {
 	return nil
 }
 
+// received is what was read at once.
+type received struct {
+	n   int
+	err error
+	buf [4 << 10]byte
+}
+
+var receivedPool = sync.Pool{New: func() any { return new(received) }}
+
+// Receive waits until something has come and calls f with it, once; what it gives
+// f is good until f returns. It is Read for connections that are idle for most of
+// the time: no memory is held while nothing comes, unless the Conn has TLS or no
+// socket. It returns the error of the read, which may come beside data; f is not
+// called without any. One goroutine calls it at a time, and not Read meanwhile.
+func (c *Conn) Receive(f func([]byte)) error {
+	if c.raw == nil || c.tls != nil || !canReadNow {
+		in := receivedPool.Get().(*received)
+		in.n, in.err = c.Read(in.buf[:])
+		return in.give(f)
+	}
+	if c.readNow == nil {
+		c.readNow = c.tryRead
+	}
+	if err := c.raw.Read(c.readNow); err != nil {
+		return err
+	}
+	in := c.in
+	c.in = nil
+	return in.give(f)
+}
+
+// give calls f with what was read and returns the error of the read.
+func (in *received) give(f func([]byte)) error {
+	err := in.err
+	if in.n > 0 {
+		f(in.buf[:in.n])
+	}
+	receivedPool.Put(in)
+	return err
+}
+
+// tryRead reads what has come, and reports false if that is nothing.
+func (c *Conn) tryRead(fd uintptr) bool {
+	in := receivedPool.Get().(*received)
+	var again bool
+	in.n, again, in.err = readNow(fd, in.buf[:])
+	if again {
+		receivedPool.Put(in)
+		return false
+	}
+	c.in = in
+	return true
+}
+
 // SetReadDeadline implements net.Conn.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.under.SetReadDeadline(t) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return nil
+	}
+	return c.under.SetReadDeadline(t)
+}
 
 // SetDeadline sets the read deadline: Write never waits.
-func (c *Conn) SetDeadline(t time.Time) error { return c.under.SetReadDeadline(t) }
+func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// interrupt ends the read that waits, and those that come.
+func (c *Conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	c.under.SetReadDeadline(time.Unix(1, 0))
+}
 
 // SetWriteDeadline does nothing: Write never waits, and the queue has a time
 // limit of its own.
@@ -303,7 +377,9 @@ func (c *Conn) closeLocked(cause error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	close(c.closed)
+	if c.closed != nil {
+		close(c.closed)
+	}
 	c.under.Close() // a socket's Close wakes its readers and writers and waits for neither
 }
 
@@ -315,9 +391,12 @@ func (c *Conn) finish() {
 	c.under.SetReadDeadline(time.Now().Add(2 * lingerTime))
 	io.Copy(io.Discard, c.under)
 	c.mu.Lock()
-	writing := c.writing
+	wait := c.writing && c.err == nil
+	if wait {
+		c.closed = make(chan struct{})
+	}
 	c.mu.Unlock()
-	if writing {
+	if wait {
 		<-c.closed
 	}
 	c.Close()

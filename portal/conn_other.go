@@ -11,3 +11,8 @@ import (
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
 func writeNow(syscall.RawConn, []byte) (int, error) { return 0, nil }
+
+// canReadNow says that readNow cannot be used.
+const canReadNow = false
+
+func readNow(uintptr, []byte) (n int, again bool, err error) { return 0, false, nil }

@@ -229,6 +229,7 @@ func (p *Portal) Run(ctx context.Context) error {
 	base := context.WithoutCancel(ctx)
 	p.serviceCtx, p.stopServices = context.WithCancel(context.WithValue(base, portalKey{}, p))
 	p.connCtx, p.stopConns = context.WithCancel(base)
+	context.AfterFunc(p.connCtx, p.interruptConns)
 	p.linkCtx, p.stopLinkSide = context.WithCancel(base)
 	p.mu.Unlock()
 
@@ -328,6 +329,15 @@ func (p *Portal) waitConns(limit time.Duration) {
 	p.stopConns()
 }
 
+// interruptConns ends what reads a connection.
+func (p *Portal) interruptConns() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.interrupt()
+	}
+}
+
 // within reports whether f returns within limit. If it does not, it is left to
 // itself.
 func within(limit time.Duration, f func()) bool {
@@ -372,23 +382,17 @@ func (p *Portal) Shutdown(reason string) {
 	}
 }
 
-// goConn runs f for a connection of the protocol with that key, on a goroutine
-// that Run waits for, unless the Portal stops.
-func (p *Portal) goConn(c *Conn, key string, f func()) bool {
+// goConn serves a connection, on a goroutine that Run waits for, unless the Portal
+// stops.
+func (p *Portal) goConn(v *serving) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopping {
 		return false
 	}
-	p.conns[c] = key
-	p.serving.Go(func() {
-		defer func() {
-			p.mu.Lock()
-			delete(p.conns, c)
-			p.mu.Unlock()
-		}()
-		f()
-	})
+	p.conns[v.c] = v.key
+	p.serving.Add(1)
+	go v.run()
 	return true
 }
 

@@ -23,7 +23,7 @@ type received struct {
 
 // decode handles what was received.
 func (cl *client) decode(in []byte) {
-	r := received{cl: cl, next: cl.info}
+	r := received{cl: cl}
 	if cl.session != nil {
 		r.next = cl.session.Info()
 		if cl.resizing != nil {
@@ -31,6 +31,7 @@ func (cl *client) decode(in []byte) {
 		}
 		cl.setDecoder(cl.session.Caps().Encoding)
 	} else {
+		r.next = cl.told // nobody else changes it
 		cl.setDecoder(r.next.Encoding)
 	}
 	before := r.next
@@ -59,7 +60,9 @@ func (cl *client) decode(in []byte) {
 	switch {
 	case next == before:
 	case cl.session == nil:
-		cl.info = next
+		cl.mu.Lock()
+		cl.told = next
+		cl.mu.Unlock()
 	case next.Width != before.Width || next.Height != before.Height:
 		// A window that is being dragged reports many sizes: the last one
 		// counts.
@@ -116,7 +119,7 @@ func (r *received) event(e telnet.Event) {
 		}
 		if !cl.garbled && strings.ContainsRune(e.Text, '\uFFFD') {
 			cl.garbled = true // said once
-			cl.log.Info("a line is not of the client's encoding", "encoding", cmp.Or(cl.decoding, "UTF-8"))
+			cl.logger().Info("a line is not of the client's encoding", "encoding", cmp.Or(cl.decoding, "UTF-8"))
 		}
 		cl.add(input{line: e.Text, size: len(e.Text)})
 		if cl.size >= maxPending {
@@ -146,7 +149,7 @@ func (r *received) event(e telnet.Event) {
 		cl.inflated = e.On
 	case telnet.InflateError:
 		// Where plain text would begin again cannot be known.
-		cl.log.Info("compressed input cannot be read", "err", e.Err)
+		cl.logger().Info("compressed input cannot be read", "err", e.Err)
 		r.out = cl.codec.AppendDisable(r.out, telnet.MCCP3, telnet.Us)
 		cl.leave = "What your client compresses cannot be read."
 	}

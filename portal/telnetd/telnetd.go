@@ -7,7 +7,9 @@
 // here depends on the client's answers: one that never answers, or talks first,
 // plays all the same.
 //
-// One goroutine reads each connection. While the session's ring is full it goes
+// One goroutine reads each connection. It gives way to another once its client has
+// said nothing for a while (sweep.go): so it has a small stack, as most clients are
+// idle most of the time. While the session's ring is full it goes
 // on reading for the sake of telnet commands and of the connection's end, and
 // keeps what the client says up to a bound; then it reads no more until there is
 // room. There is one way out: client.Write, which compresses where that was
@@ -24,6 +26,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mudlark.dev/charset"
@@ -48,7 +51,6 @@ const (
 
 // Bounds of a connection.
 const (
-	readSize    = 1 << 10  // bytes read at once; an idle connection keeps as much
 	maxPending  = 64 << 10 // bytes of what waits for the ring; no more is read then
 	maxLine     = message.MaxBytes / 2
 	resizeEvery = 100 * time.Millisecond
@@ -84,6 +86,8 @@ type Protocol struct {
 	policies map[telnet.Option]telnet.Policy
 	fallback *charset.Charset
 	offers   []string // for CHARSET
+	began    time.Time
+	sweeper  sweeper
 }
 
 var (
@@ -122,7 +126,7 @@ func New(cfg Config) (*Protocol, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telnetd: %w", err)
 	}
-	pr := &Protocol{cfg: cfg, on: on, policies: policies(on), fallback: fallback, offers: []string{"UTF-8"}}
+	pr := &Protocol{cfg: cfg, on: on, policies: policies(on), fallback: fallback, offers: []string{"UTF-8"}, began: time.Now()}
 	for _, name := range []string{fallback.Name(), "ISO-8859-1", "US-ASCII"} {
 		if name != "UTF-8" && (name != fallback.Name() || len(pr.offers) == 1) {
 			pr.offers = append(pr.offers, name)
@@ -136,24 +140,29 @@ func (*Protocol) Key() string { return Key }
 
 // ServeConn implements portal.Protocol.
 func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Portal) error {
-	limits := p.Limits()
-	if limits.LineBytes <= 0 || limits.LineBytes > maxLine {
-		limits.LineBytes = maxLine
+	cl := pr.newClient(c, p)
+	if err := cl.offer(); err != nil {
+		return ignoreClosed(err)
 	}
-	cl := &client{
-		Conn: c, pr: pr, p: p, lineBytes: limits.LineBytes,
-		info:   session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil},
-		log:    pr.cfg.Logger.With("proto", Key, "remote", c.RemoteAddr().String()),
-		asked:  budget{most: 200, every: 50 * time.Millisecond, enough: 5000},
-		faulty: budget{most: 20, every: 3 * time.Second},
+	pr.sweeper.add(cl)
+	// What has been called until here has a place on the stack as long as this
+	// goroutine goes on.
+	return cl.rest()
+}
+
+func (pr *Protocol) newClient(c *portal.Conn, p *portal.Portal) *client {
+	lineBytes := p.Limits().LineBytes
+	if lineBytes <= 0 || lineBytes > maxLine {
+		lineBytes = maxLine
 	}
-	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: limits.LineBytes, Allow: cl.asked.take})
-	defer cl.codec.Close()
-	cl.facts.describe(&cl.info, pr.fallback.Name())
-	// The context's end ends the read.
-	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	return cl.serve(ctx)
+	cl := new(client)
+	cl.Conn, cl.pr, cl.p, cl.lineBytes = c, pr, p, lineBytes
+	cl.told = session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil}
+	cl.asked = budget{most: 200, every: 50 * time.Millisecond, enough: 5000}
+	cl.faulty = budget{most: 20, every: 3 * time.Second}
+	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: lineBytes, Allow: cl.takeAsked})
+	cl.facts.describe(&cl.told, pr.fallback.Name())
+	return cl
 }
 
 // A client is one connection.
@@ -162,14 +171,13 @@ type client struct {
 	pr        *Protocol
 	p         *portal.Portal
 	lineBytes int
-	log       *slog.Logger
 
 	// codec's options are asked for by the reader and, around a password, under
 	// the session's output lock. mu is taken after that lock, never before.
 	mu       sync.Mutex
 	codec    *telnet.Codec
 	facts    facts
-	told     session.Info // what the Portal was told last
+	told     session.Info // what the Portal was told last; until then what it will be told
 	opened   time.Time    // when the options were offered; zero once one was answered
 	latency  time.Duration
 	probed   time.Time     // when the mark was asked for that is not answered yet
@@ -182,11 +190,18 @@ type client struct {
 	// The order of what is written, behind mu.
 	wmu     sync.Mutex
 	deflate *telnet.Deflater // while it is compressed
-	wrote   time.Time
+	wrote   atomic.Int64     // when something was written last, in nanoseconds since pr.began
+
+	// Of the sweeper.
+	place  int         // in its list
+	active atomic.Bool // the client has said something since it was looked at
+	rested atomic.Bool // what reads it has a small stack
+	weary  atomic.Bool // it is to get one
 
 	// The reader's own.
 	session  *portal.Session // nil until the client is settled
-	info     session.Info    // until then
+	settle   time.Time       // when it is to be settled at the latest
+	wake     time.Time       // the read deadline that was set
 	decoding string          // the encoding that lines are read by
 	answers  answered
 	queue    []input
@@ -226,7 +241,15 @@ func (cl *client) add(in input) {
 // errForeign ends a connection that was meant for another kind of server.
 var errForeign = errors.New("telnetd: a client of another protocol on the telnet port")
 
-func (cl *client) serve(ctx context.Context) error {
+// logger returns the log with what it says of each line of this client's.
+func (cl *client) logger() *slog.Logger {
+	return cl.pr.cfg.Logger.With("proto", Key, "remote", cl.RemoteAddr().String())
+}
+
+func (cl *client) takeAsked() bool { return cl.asked.take() }
+
+// offer begins the negotiation.
+func (cl *client) offer() error {
 	cl.mu.Lock()
 	var out []byte
 	for i, k := range all {
@@ -236,95 +259,125 @@ func (cl *client) serve(ctx context.Context) error {
 	}
 	cl.opened = time.Now()
 	cl.mu.Unlock()
-	if _, err := cl.Write(out); err != nil {
-		return ignoreClosed(err)
-	}
-	settle := time.Now().Add(cl.pr.cfg.Wait)
-	buf := make([]byte, readSize)
+	cl.settle = time.Now().Add(cl.pr.cfg.Wait)
+	cl.setWake(cl.settle)
+	_, err := cl.Write(out)
+	return err
+}
+
+// loop reads the connection until it ends, or is to rest.
+func (cl *client) loop(ctx context.Context) error {
+	cl.rested.Store(false)
 	for {
 		wake := time.Time{}
 		if cl.session == nil {
-			if cl.settled() || cl.size >= maxPending || !time.Now().Before(settle) {
+			if cl.settled() || cl.size >= maxPending || !time.Now().Before(cl.settle) {
 				if !cl.connect(ctx) {
 					return nil
 				}
 				continue
 			}
-			wake = settle
+			wake = cl.settle
 		} else {
-			at, err := cl.deliver(ctx)
-			if err != nil {
+			var err error
+			if wake, err = cl.deliver(ctx); err != nil {
 				return ignoreClosed(err)
 			}
-			wake = earlier(at, cl.keepAlive())
+			if cl.weary.Swap(false) && wake.IsZero() && !cl.full && !cl.more {
+				cl.setWake(wake) // here, as it takes much of a stack
+				return cl.rest()
+			}
 		}
-		n, err := 0, error(nil)
+		var err error
 		if cl.more && cl.size < maxPending {
 			cl.decode(nil) // what was left compressed when there was too much
 		} else {
-			n, err = cl.read(ctx, buf, wake)
+			err = cl.read(wake)
 		}
-		if n > 0 {
-			if !cl.begun && isTLS(buf[:n]) {
-				cl.foreign = "TLS"
-			} else {
-				cl.decode(buf[:n])
-			}
-			cl.begun = true
-			if cl.foreign != "" {
-				return cl.refuse()
-			}
-		}
-		if cl.leave != "" {
-			return cl.sendAway()
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
-			// Time to deliver again, or to pass on a window size.
-		case ctx.Err() != nil:
-			return nil // the Portal stops and has said so
-		default:
-			cl.lost(ctx, err)
-			return nil
+		if over, err := cl.after(ctx, err); over {
+			return err
 		}
 	}
 }
 
-// earlier returns the earlier of two times, of which zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+// rest has the connection go on with another goroutine.
+func (cl *client) rest() error { return &portal.RestError{Resume: cl.resume} }
+
+// resume waits until something comes, or the time that was set before. Until then
+// it calls next to nothing.
+func (cl *client) resume(ctx context.Context) (err error) {
+	defer cl.over(&err)
+	cl.rested.Store(true)
+	if over, err := cl.after(ctx, cl.Receive(cl.take)); over {
+		return err
 	}
-	return a
+	return cl.loop(ctx)
 }
 
-// keepAlive sends a NOP if nothing was sent for long, so that what lies between
-// knows the connection to be in use, and returns when to look again.
-func (cl *client) keepAlive() time.Time {
-	every := cl.pr.cfg.KeepAlive
-	if every < 0 {
-		return time.Time{}
+// over is the end of a goroutine, and of all unless err says that another follows.
+func (cl *client) over(err *error) {
+	if _, rests := (*err).(*portal.RestError); !rests {
+		cl.pr.sweeper.remove(cl)
+		cl.codec.Close()
 	}
-	cl.wmu.Lock()
-	defer cl.wmu.Unlock()
-	if time.Since(cl.wrote) >= every {
-		cl.writeLocked(telnet.AppendCommand(nil, telnet.NOP))
-	}
-	return cl.wrote.Add(every)
 }
 
-// read reads what has arrived, until wake if that is not zero. A wake-up by
-// OnSpace ends it as well.
-func (cl *client) read(ctx context.Context, buf []byte, wake time.Time) (int, error) {
-	cl.SetReadDeadline(wake)
+// read takes what arrives until wake, if that is not zero. A wake-up by OnSpace
+// ends it as well, and one by the sweeper.
+func (cl *client) read(wake time.Time) error {
+	cl.setWake(wake)
 	if cl.full {
-		cl.session.OnSpace(func() { cl.SetReadDeadline(time.Unix(1, 0)) })
+		cl.session.OnSpace(cl.rouse)
 	}
-	if ctx.Err() != nil { // its deadline may just have been overwritten
-		return 0, context.Cause(ctx)
+	return cl.Receive(cl.take)
+}
+
+// setWake sets the read deadline.
+func (cl *client) setWake(wake time.Time) {
+	if wake != cl.wake {
+		cl.wake = wake
+		cl.SetReadDeadline(wake)
 	}
-	return cl.Read(buf)
+}
+
+// rouse ends a read that waits.
+func (cl *client) rouse() { cl.SetReadDeadline(longAgo) }
+
+// longAgo is a read deadline that is over.
+var longAgo = time.Unix(1, 0)
+
+// take takes what has arrived.
+func (cl *client) take(in []byte) {
+	if !cl.active.Load() {
+		cl.active.Store(true)
+	}
+	if !cl.begun && isTLS(in) {
+		cl.foreign = "TLS"
+	} else {
+		cl.decode(in)
+	}
+	cl.begun = true
+}
+
+// after looks at what a read has led to, and reports whether the connection ends.
+func (cl *client) after(ctx context.Context, err error) (over bool, _ error) {
+	switch {
+	case cl.foreign != "":
+		return true, cl.refuse()
+	case cl.leave != "":
+		return true, cl.sendAway()
+	case err == nil:
+		return false, nil
+	case ctx.Err() != nil:
+		return true, nil // the Portal stops and has said so
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// Time to deliver again, to pass on a window size, or to rest.
+		cl.wake = longAgo
+		return false, nil
+	default:
+		cl.lost(ctx, err)
+		return true, nil
+	}
 }
 
 // settled reports whether all is answered that the first screen depends on.
@@ -341,14 +394,11 @@ func (cl *client) settled() bool {
 // connect opens the session. If that is refused it says so, closes the
 // connection and returns false.
 func (cl *client) connect(ctx context.Context) bool {
-	cl.mu.Lock()
-	cl.told = cl.info
-	cl.mu.Unlock()
-	s, err := cl.p.Connect(ctx, cl, cl.info)
+	s, err := cl.p.Connect(ctx, cl, cl.told)
 	if err != nil {
 		text := "The game cannot take you just now. Please try again later."
 		if !errors.Is(err, portal.ErrTooManySessions) {
-			cl.log.Warn("session cannot be opened", "err", err)
+			cl.logger().Warn("session cannot be opened", "err", err)
 		}
 		cl.Write(telnet.AppendText(nil, text+"\n"))
 		cl.CloseAfterFlush(farewell)
@@ -461,7 +511,7 @@ const lastLines = 10 * time.Second
 
 // sendAway ends a connection for what its client does.
 func (cl *client) sendAway() error {
-	cl.log.Warn("connection closed", "reason", cl.leave)
+	cl.logger().Warn("connection closed", "reason", cl.leave)
 	if cl.session != nil {
 		cl.session.Disconnect(cl.leave)
 	} else {
@@ -499,11 +549,11 @@ func (cl *client) refuse() error {
 	case "HTTP":
 		const body = "This is a game's telnet port, not a web server.\n"
 		fmt.Fprintf(cl, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
-		cl.log.Debug("HTTP request on the telnet port", "err", errForeign)
+		cl.logger().Debug("HTTP request on the telnet port", "err", errForeign)
 	case "TLS":
-		cl.log.Info("TLS on the plain telnet port: the player's client is to be told to connect without it", "err", errForeign)
+		cl.logger().Info("TLS on the plain telnet port: the player's client is to be told to connect without it", "err", errForeign)
 	default:
-		cl.log.Debug("another protocol on the telnet port", "protocol", cl.foreign, "err", errForeign)
+		cl.logger().Debug("another protocol on the telnet port", "protocol", cl.foreign, "err", errForeign)
 	}
 	cl.CloseAfterFlush(farewell)
 	if cl.session != nil {

@@ -33,12 +33,13 @@ import (
 
 var (
 	playersFlag = flag.Int("players", 2000, "how many players BenchmarkPlayers logs in")
-	restFlag    = flag.Duration("rest", 5*time.Second, "how long BenchmarkPlayers leaves them alone before it looks")
+	restFlag    = flag.Duration("rest", 45*time.Second, "how long BenchmarkPlayers leaves them alone before it looks")
 	heapFlag    = flag.String("heap", "", "a folder for heap profiles of both processes, of an empty and of a full game")
 )
 
 const (
 	gameEnv    = "_MUDLARK_IDLE_GAME" // set: this process plays the game
+	exactEnv   = "_MUDLARK_IDLE_EXACT" // set: its profiles are exact, which takes memory
 	inEachRoom = 10
 	done       = "You see: the end of the pier"
 )
@@ -47,6 +48,9 @@ const (
 // memory when they are sent SIGUSR1.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(gameEnv); dir != "" {
+		if os.Getenv(exactEnv) != "" {
+			runtime.MemProfileRate = 512
+		}
 		tell := make(chan os.Signal, 1)
 		signal.Notify(tell, syscall.SIGUSR1)
 		go func() {
@@ -196,6 +200,9 @@ func play(b *testing.B) *played {
 	cmd := exec.Command(exe, "run", "--dir", dir, "--set", "telnet.listen=127.0.0.1:0",
 		"--set", "limits.connections_per_second=0", "--set", "limits.connections_per_address=0")
 	cmd.Env = append(os.Environ(), gameEnv+"="+dir)
+	if *heapFlag != "" {
+		cmd.Env = append(cmd.Env, exactEnv+"=1")
+	}
 	console, err := os.Create(filepath.Join(dir, "console"))
 	if err != nil {
 		b.Fatal(err)

@@ -57,6 +57,12 @@ type Conn struct {
 
 	sessions []*Session // made on this connection
 
+	// Of a connection that rests: see park.
+	parker   *parker
+	parked   uint64 // its number there; 0: it does not rest
+	enrolled bool   // it has been there
+	resume   func()
+
 	// Of Receive, which one goroutine calls at a time.
 	readNow func(fd uintptr) bool // nil: not made yet
 	in      *received             // what was read; nil without
@@ -229,7 +235,7 @@ func (c *Conn) writeAll(out []byte) error {
 type received struct {
 	n   int
 	err error
-	buf [4 << 10]byte
+	buf [2 << 10]byte
 }
 
 var receivedPool = sync.Pool{New: func() any { return new(received) }}
@@ -286,6 +292,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.cut {
 		return nil
 	}
+	c.unparkLocked()
 	return c.under.SetReadDeadline(t)
 }
 
@@ -297,6 +304,7 @@ func (c *Conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cut = true
+	c.unparkLocked()
 	c.under.SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -380,6 +388,7 @@ func (c *Conn) closeLocked(cause error) {
 	if c.closed != nil {
 		close(c.closed)
 	}
+	c.unparkLocked()
 	c.under.Close() // a socket's Close wakes its readers and writers and waits for neither
 }
 

@@ -97,6 +97,8 @@ type Portal struct {
 	stoppingCh   chan struct{} // closed when Run begins to stop
 
 	services *service.Group
+	parking  sync.Once
+	resting  *parker // connections that rest; nil: there were none, or it cannot be
 
 	serviceCtx, connCtx, linkCtx          context.Context // done, in this order, as the Portal stops
 	stopServices, stopConns, stopLinkSide context.CancelFunc
@@ -282,6 +284,8 @@ func (p *Portal) Run(ctx context.Context) error {
 	p.stopLinkSide()
 	p.cfg.Listener.Close()
 	p.linking.Wait()
+	p.parking.Do(func() {}) // one that comes now, of a connection that was left, does without
+	p.resting.close()
 	p.log.Info("portal stopped")
 	return err
 }
@@ -327,6 +331,17 @@ func (p *Portal) waitConns(limit time.Duration) {
 		p.log.Error("connections do not end, and are left", "connections", n, "proto", keys)
 	}
 	p.stopConns()
+}
+
+// parker returns what waits for connections that rest; nil if there can be none.
+func (p *Portal) parker() *parker {
+	p.parking.Do(func() {
+		var err error
+		if p.resting, err = newParker(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			p.log.Warn("connections that are idle keep a goroutine each", "err", err)
+		}
+	})
+	return p.resting
 }
 
 // interruptConns ends what reads a connection.

@@ -283,7 +283,9 @@ func (v *serving) run() {
 // over is the end of a goroutine, whether run returns or not.
 func (v *serving) over() {
 	if v.rested {
-		go v.run()
+		if !v.c.park(v.p.parker, v.run) {
+			go v.run()
+		}
 		return
 	}
 	v.c.finish()
@@ -329,10 +331,17 @@ func (v *serving) first(ctx context.Context) error {
 }
 
 // A RestError is what ServeConn returns when it has nothing to do until its
-// client says something, and wants to wait for that on another goroutine. The
-// stack of a goroutine grows with what it has called and hardly shrinks; that of a
-// new one is small. The connection goes on with a call of Resume, for which all
-// holds that is said of ServeConn, its result included.
+// client says something, and gives up its goroutine until then: where the system
+// allows it, one goroutine waits for all such connections, and elsewhere a new one,
+// whose stack is small. The stack of a goroutine grows with what it has called and
+// hardly shrinks.
+//
+// The connection goes on with a call of Resume, for which all holds that is said of
+// ServeConn, its result included: when something has come or the client has gone,
+// when the Conn is closed, when its read deadline is set, when ctx is done, and
+// sometimes for nothing. What the protocol, or TLS, has read already and not handled
+// is no reason to be called: rest after a read that has failed with
+// os.ErrDeadlineExceeded.
 type RestError struct {
 	Resume func(ctx context.Context) error
 }

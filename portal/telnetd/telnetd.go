@@ -139,15 +139,14 @@ func New(cfg Config) (*Protocol, error) {
 func (*Protocol) Key() string { return Key }
 
 // ServeConn implements portal.Protocol.
-func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Portal) error {
+func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Portal) (err error) {
 	cl := pr.newClient(c, p)
+	pr.sweeper.add(cl)
+	defer cl.over(&err)
 	if err := cl.offer(); err != nil {
 		return ignoreClosed(err)
 	}
-	pr.sweeper.add(cl)
-	// What has been called until here has a place on the stack as long as this
-	// goroutine goes on.
-	return cl.rest()
+	return cl.loop(ctx)
 }
 
 func (pr *Protocol) newClient(c *portal.Conn, p *portal.Portal) *client {
@@ -283,9 +282,10 @@ func (cl *client) loop(ctx context.Context) error {
 			if wake, err = cl.deliver(ctx); err != nil {
 				return ignoreClosed(err)
 			}
-			if cl.weary.Swap(false) && wake.IsZero() && !cl.full && !cl.more {
+			if cl.wake == longAgo && wake.IsZero() && !cl.full && !cl.more && cl.weary.Swap(false) {
 				cl.setWake(wake) // here, as it takes much of a stack
-				return cl.rest()
+				cl.rested.Store(true)
+				return &portal.RestError{Resume: cl.resume}
 			}
 		}
 		var err error
@@ -300,14 +300,10 @@ func (cl *client) loop(ctx context.Context) error {
 	}
 }
 
-// rest has the connection go on with another goroutine.
-func (cl *client) rest() error { return &portal.RestError{Resume: cl.resume} }
-
-// resume waits until something comes, or the time that was set before. Until then
-// it calls next to nothing.
+// resume goes on after a rest, or with it: where no other than a goroutine can wait,
+// it does so here, where next to nothing is on its stack.
 func (cl *client) resume(ctx context.Context) (err error) {
 	defer cl.over(&err)
-	cl.rested.Store(true)
 	if over, err := cl.after(ctx, cl.Receive(cl.take)); over {
 		return err
 	}

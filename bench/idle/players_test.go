@@ -38,7 +38,7 @@ var (
 )
 
 const (
-	gameEnv    = "_MUDLARK_IDLE_GAME" // set: this process plays the game
+	gameEnv    = "_MUDLARK_IDLE_GAME"  // set: this process plays the game
 	exactEnv   = "_MUDLARK_IDLE_EXACT" // set: its profiles are exact, which takes memory
 	inEachRoom = 10
 	done       = "You see: the end of the pier"

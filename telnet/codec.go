@@ -109,8 +109,7 @@ type Codec struct {
 	line   []byte
 	cr     bool // the last byte of text was a CR, which ended a line: an LF or NUL belongs to it
 	over   bool // the line is over its limit: what comes until its end is skipped
-	us     [256]qstate
-	them   [256]qstate
+	opts   []optionState // those that are not qNo: few of 512
 	out    []byte
 
 	decode   func([]byte) string // nil: UTF-8

@@ -84,6 +84,7 @@ const (
 type Portal struct {
 	cfg          Config
 	log          *slog.Logger
+	made         time.Time // what durations of many objects count from
 	super        *supervisor
 	connects     *rate.Limiter // nil: no limit
 	ignored      atomic.Uint64
@@ -182,7 +183,7 @@ func New(cfg Config) (*Portal, error) {
 		cfg.Logger = slog.Default()
 	}
 	p := &Portal{
-		cfg: cfg, log: cfg.Logger,
+		cfg: cfg, log: cfg.Logger, made: time.Now(),
 		services:     service.NewGroup(cfg.Logger),
 		connects:     limiter(cfg.Limits.ConnectionsPerSecond),
 		requests:     make(chan struct{}, maxRequests),
@@ -202,6 +203,10 @@ func New(cfg Config) (*Portal, error) {
 	p.super = newSupervisor(p)
 	return p, nil
 }
+
+// now returns how long ago the Portal was made, at least 1 ns. It counts on through
+// jumps of the wall's clock.
+func (p *Portal) now() time.Duration { return max(time.Since(p.made), 1) }
 
 // passes tells a test that a point is passed.
 func (p *Portal) passes(point string) {
@@ -425,8 +430,7 @@ func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Ses
 	trimInfo(&info)
 	s := &Session{
 		p: p, id: session.NewID(), kind: p.kindOf(c, info.Protocol), client: c,
-		gone: make(chan struct{}), began: time.Now(), info: info, caps: session.CapsOf(info, session.Prefs{}),
-		rate: limiter(p.cfg.Limits.MessagesPerSecond),
+		began: p.now(), info: info, caps: session.CapsOf(info, session.Prefs{}),
 	}
 	conn, _ := ctx.Value(connKey{}).(*Conn)
 	if q, ok := c.(Queuer); ok {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/service"
@@ -30,29 +28,29 @@ type Session struct {
 	kind   *kind
 	client Client
 	queue  Queuer        // the client, if it is one
-	gone   chan struct{} // closed when the session has ended
-	began  time.Time
+	began  time.Duration // after Portal.made, as all of these
 
 	updates sync.Mutex // one Update at a time; before all other locks
 	out     sync.Mutex // the order of what is written to the client; before mu
 
 	mu      sync.Mutex
 	info    session.Info
-	prefs   session.Prefs
+	prefs   *session.Prefs // nil: none
 	caps    session.Caps // follows from info and prefs
 	account string
 	puppet  string
 	ended   bool
 
 	log      lineLog
-	rate     *rate.Limiter // nil: no limit
+	bucket   bucket        // of messages
+	gone     chan struct{} // closed when the session has ended; nil if nobody waits for that
 	space    chan struct{} // closed when there may be room; nil if nobody waits
 	onSpace  func()
 	settled  chan struct{} // closed when the log is empty; nil if nobody waits for that
 	wanted   int           // what the message that was refused for want of room counts
-	held     time.Time     // since when the full ring holds input back; zero if it does not
+	held     time.Duration // since when the full ring holds input back; 0 if it does not
 	flood    *time.Timer   // looks at held when it is due
-	lastRead time.Time     // when the last message was taken
+	lastRead time.Duration // when the last message was taken; 0 if none was
 
 	question link.QuestionID // the open one
 	hidden   bool            // it is hidden
@@ -98,7 +96,17 @@ func (s *Session) Hidden() bool {
 }
 
 // Done is closed when the session has ended.
-func (s *Session) Done() <-chan struct{} { return s.gone }
+func (s *Session) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone == nil {
+		s.gone = make(chan struct{})
+		if s.ended {
+			close(s.gone)
+		}
+	}
+	return s.gone
+}
 
 // Settled returns a channel that is closed once the game has handled all that
 // the client has said so far, and its answers are on their way. It stays open
@@ -133,7 +141,7 @@ func (s *Session) DataIn(ctx context.Context, m message.Message) error {
 			case <-t.C:
 				continue
 			case <-ctx.Done():
-			case <-s.gone:
+			case <-s.Done():
 			}
 			t.Stop()
 		case space != nil:
@@ -141,13 +149,13 @@ func (s *Session) DataIn(ctx context.Context, m message.Message) error {
 			case <-space:
 				continue
 			case <-ctx.Done():
-			case <-s.gone:
+			case <-s.Done():
 			}
 		default:
 			return err
 		}
 		select {
-		case <-s.gone:
+		case <-s.Done():
 			return ErrClosed
 		default:
 			return context.Cause(ctx)
@@ -218,12 +226,10 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 		s.mu.Unlock()
 		return 0, space, ErrFull
 	}
-	if s.rate != nil && !s.rate.Allow() {
-		r := s.rate.Reserve()
-		wait = max(r.Delay(), time.Millisecond)
-		r.Cancel()
+	now := s.p.now()
+	if wait := s.bucket.take(now, l.MessagesPerSecond); wait > 0 {
 		s.mu.Unlock()
-		return wait, nil, ErrRate
+		return max(wait, time.Millisecond), nil, ErrRate
 	}
 	in := line{kind: lineInput, size: size, message: m}
 	answered := false
@@ -232,7 +238,7 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 		answered = s.hidden
 		s.question, s.hidden = link.QuestionID{}, false
 	}
-	s.lastRead = time.Now()
+	s.lastRead = now
 	s.appendLocked(in)
 	s.mu.Unlock()
 	if answered {
@@ -252,8 +258,8 @@ func (s *Session) appendLocked(l line) {
 
 // holdLocked notes that input is held back by the full ring, and since when.
 func (s *Session) holdLocked() {
-	if after := s.p.cfg.Limits.FloodAfter; s.held.IsZero() && after > 0 {
-		s.held = time.Now()
+	if after := s.p.cfg.Limits.FloodAfter; s.held == 0 && after > 0 {
+		s.held = s.p.now()
 		if s.flood == nil {
 			s.flood = time.AfterFunc(after, s.checkFlood)
 		} else {
@@ -267,7 +273,7 @@ func (s *Session) holdLocked() {
 func (s *Session) checkFlood() {
 	after := s.p.cfg.Limits.FloodAfter
 	s.mu.Lock()
-	if s.ended || s.held.IsZero() {
+	if s.ended || s.held == 0 {
 		s.mu.Unlock()
 		return
 	}
@@ -276,7 +282,7 @@ func (s *Session) checkFlood() {
 		s.mu.Unlock()
 		return
 	}
-	since := s.held
+	since := s.p.made.Add(s.held)
 	taken, ok := s.link.takesLines()
 	if !ok {
 		s.flood.Reset(after)
@@ -311,14 +317,22 @@ func (s *Session) Update(f func(*session.Info)) {
 		return
 	}
 	s.info = info
-	s.caps = session.CapsOf(s.info, s.prefs)
+	s.caps = s.capsLocked()
 	if u := s.log.update(); u == nil {
-		s.appendLocked(line{kind: lineUpdate, info: info})
+		s.appendLocked(line{kind: lineUpdate, info: &info})
 	} else if s.live {
 		s.log.pending = true // it is on its way: another follows when it is processed
 	} else {
-		u.info = info
+		u.info = &info
 	}
+}
+
+// capsLocked returns what follows from info and prefs.
+func (s *Session) capsLocked() session.Caps {
+	if s.prefs == nil {
+		return session.CapsOf(s.info, session.Prefs{})
+	}
+	return session.CapsOf(s.info, *s.prefs)
 }
 
 // trimInfo cuts what clients say of themselves to a size that can be kept.
@@ -354,7 +368,9 @@ func (s *Session) Disconnect(reason string) {
 	s.appendLocked(line{kind: lineClose, reason: cut(reason, 1<<10)})
 	s.returnLocked(true)
 	wake := s.wakeLocked()
-	close(s.gone)
+	if s.gone != nil {
+		close(s.gone)
+	}
 	s.mu.Unlock()
 	wake()
 	s.out.Lock()
@@ -393,7 +409,7 @@ func (s *Session) processed(n uint64) (over bool) {
 	input, update, over := s.log.process(n)
 	if update && s.log.pending {
 		s.log.pending = false
-		s.appendLocked(line{kind: lineUpdate, info: s.info})
+		s.appendLocked(line{kind: lineUpdate, info: new(s.info)})
 	}
 	if len(s.log.lines) == 0 && s.settled != nil {
 		close(s.settled)
@@ -401,8 +417,8 @@ func (s *Session) processed(n uint64) (over bool) {
 	}
 	wake := func() {}
 	if input {
-		if !s.held.IsZero() && s.log.half(l.RingLines, l.RingBytes) {
-			s.held = time.Time{}
+		if s.held != 0 && s.log.half(l.RingLines, l.RingBytes) {
+			s.held = 0
 			s.flood.Stop()
 		}
 		wake = s.wakeLocked()
@@ -418,7 +434,7 @@ func (s *Session) seatLocked(a *attachment, i link.Index) *link.Seat {
 	s.link, s.index, s.live, s.owed = a, i, false, 0
 	if s.log.pending { // nothing is on its way any more
 		s.log.pending = false
-		s.log.update().info = s.info
+		s.log.update().info = new(s.info)
 	}
 	return &link.Seat{
 		Index: i, ID: s.id, Number: s.number, Info: s.info,
@@ -499,13 +515,10 @@ func (s *Session) returnLocked(all bool) {
 }
 
 // status returns the session's entry in the Portal's Status.
-func (s *Session) status(now time.Time) SessionStatus {
+func (s *Session) status(now time.Duration) SessionStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	idle := now.Sub(s.began)
-	if !s.lastRead.IsZero() {
-		idle = now.Sub(s.lastRead)
-	}
+	idle := now - max(s.began, s.lastRead)
 	return SessionStatus{
 		Number: s.number, Protocol: s.info.Protocol, Addr: s.info.Addr, Client: s.info.Client,
 		Account: s.account, Puppet: s.puppet, IdleSeconds: int64(idle / time.Second), Ended: s.ended,

@@ -416,6 +416,9 @@ func keep(b *testing.B, g *played, what string) {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(*heapFlag, what+"-"+who+".heap"), data, 0o600)
 		}
+		if maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid)); err == nil {
+			os.WriteFile(filepath.Join(*heapFlag, what+"-"+who+".smaps"), maps, 0o600)
+		}
 		if err != nil {
 			b.Fatal(err)
 		}

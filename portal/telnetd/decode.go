@@ -3,7 +3,6 @@ package telnetd
 import (
 	"cmp"
 	"strings"
-	"time"
 
 	"mudlark.dev/charset"
 	"mudlark.dev/session"
@@ -31,7 +30,7 @@ func (cl *client) decode(in []byte) {
 		}
 		cl.setDecoder(cl.session.Caps().Encoding)
 	} else {
-		r.next = cl.told // nobody else changes it
+		r.next = *cl.info // nobody else changes it
 		cl.setDecoder(r.next.Encoding)
 	}
 	before := r.next
@@ -44,9 +43,9 @@ func (cl *client) decode(in []byte) {
 		cl.facts.describe(&r.next, cl.pr.fallback.Name())
 	}
 	switch {
-	case cl.asked.over():
+	case cl.asked.over(&negotiation):
 		cl.leave = "Your client negotiates without end."
-	case cl.faulty.over():
+	case cl.faulty.over(&nonsense):
 		cl.leave = "Your client sends data that makes no sense."
 	}
 	cl.mu.Unlock()
@@ -60,13 +59,11 @@ func (cl *client) decode(in []byte) {
 	switch {
 	case next == before:
 	case cl.session == nil:
-		cl.mu.Lock()
-		cl.told = next
-		cl.mu.Unlock()
+		*cl.info = next
 	case next.Width != before.Width || next.Height != before.Height:
 		// A window that is being dragged reports many sizes: the last one
 		// counts.
-		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
+		if cl.now()-cl.resized >= resizeEvery {
 			cl.pass(next)
 		} else {
 			last := next // of its own: next is to stay off the heap
@@ -97,9 +94,9 @@ func (cl *client) setDecoder(encoding string) {
 // pass tells the Portal what is known of the client.
 func (cl *client) pass(next session.Info) {
 	cl.resizing = nil
-	cl.resized = time.Now()
+	cl.resized = cl.now()
 	cl.mu.Lock()
-	cl.told = next
+	cl.caps = session.CapsOf(next, session.Prefs{})
 	cl.mu.Unlock()
 	cl.session.Update(func(i *session.Info) { *i = next })
 }
@@ -128,8 +125,8 @@ func (r *received) event(e telnet.Event) {
 	case telnet.LineTooLong:
 		r.tooLong = true
 	case telnet.OptionChanged:
-		if !cl.opened.IsZero() {
-			cl.latency, cl.opened = time.Since(cl.opened), time.Time{}
+		if cl.opened != 0 {
+			cl.latency, cl.opened = cl.now()-cl.opened, 0
 		}
 		r.changed(e.Option, e.Side, e.On)
 	case telnet.Subnegotiation:
@@ -137,12 +134,12 @@ func (r *received) event(e telnet.Event) {
 	case telnet.SubDropped:
 		cl.dropped++
 		if e.Option == telnet.GMCP || e.Option == telnet.MSDP {
-			cl.faulty.take()
+			cl.faulty.take(&nonsense, cl.now())
 		} else {
-			cl.asked.take()
+			cl.mayAsk()
 		}
 	case telnet.Other:
-		if e.Command == telnet.AYT && cl.asked.take() {
+		if e.Command == telnet.AYT && cl.mayAsk() {
 			r.out = telnet.AppendText(r.out, "[Yes]\n")
 		}
 	case telnet.Inflation:
@@ -203,7 +200,7 @@ func (r *received) changed(o telnet.Option, s telnet.Side, on bool) {
 		cl.compress(on, before)
 	case telnet.TimingMark:
 		if s == telnet.Them && cl.mark != nil {
-			cl.latency = time.Since(cl.probed)
+			cl.latency = cl.now() - cl.probed
 			close(cl.mark)
 			cl.mark = nil
 		}
@@ -230,7 +227,7 @@ func (r *received) sub(o telnet.Option, payload []byte) {
 		r.msdp(payload)
 		return
 	}
-	if !cl.asked.take() {
+	if !cl.mayAsk() {
 		return
 	}
 	switch o {

@@ -71,7 +71,7 @@ func (r *received) gmcp(payload []byte) {
 
 // bad counts data that makes no sense.
 func (r *received) bad(why string) {
-	r.cl.faulty.take()
+	r.cl.faulty.take(&nonsense, r.cl.now())
 	r.cl.logger().Debug("message of the client dropped", "err", why)
 }
 

@@ -156,11 +156,9 @@ func (pr *Protocol) newClient(c *portal.Conn, p *portal.Portal) *client {
 	}
 	cl := new(client)
 	cl.Conn, cl.pr, cl.p, cl.lineBytes = c, pr, p, lineBytes
-	cl.told = session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil}
-	cl.asked = budget{most: 200, every: 50 * time.Millisecond, enough: 5000}
-	cl.faulty = budget{most: 20, every: 3 * time.Second}
-	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: lineBytes, Allow: cl.takeAsked})
-	cl.facts.describe(&cl.told, pr.fallback.Name())
+	cl.info = &session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil}
+	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: lineBytes, Allow: cl.mayAsk})
+	cl.facts.describe(cl.info, pr.fallback.Name())
 	return cl
 }
 
@@ -176,10 +174,11 @@ type client struct {
 	mu       sync.Mutex
 	codec    *telnet.Codec
 	facts    facts
-	told     session.Info // what the Portal was told last; until then what it will be told
-	opened   time.Time    // when the options were offered; zero once one was answered
+	info     *session.Info // what the Portal will be told as it gets the session; nil from then on
+	caps     session.Caps  // of what the Portal was told last, without the player's preferences
+	opened   time.Duration // when the options were offered; 0 once one was answered
 	latency  time.Duration
-	probed   time.Time     // when the mark was asked for that is not answered yet
+	probed   time.Duration // when the mark was asked for that is not answered yet
 	mark     chan struct{} // closed when it is
 	asked    budget        // of negotiation
 	faulty   budget        // of data that makes no sense
@@ -199,14 +198,14 @@ type client struct {
 
 	// The reader's own.
 	session  *portal.Session // nil until the client is settled
-	settle   time.Time       // when it is to be settled at the latest
-	wake     time.Time       // the read deadline that was set
+	settle   time.Duration   // when it is to be settled at the latest
+	wake     time.Duration   // the read deadline that was set; 0: none
 	decoding string          // the encoding that lines are read by
 	answers  answered
 	queue    []input
 	size     int       // of the queue
 	full     bool      // its first waits for room in the ring
-	resized  time.Time // when the window size was last passed on
+	resized  time.Duration // when the window size was last passed on
 	resizing *session.Info
 	foreign  string // the protocol that it speaks instead of telnet, once its first bytes say so
 	begun    bool   // something was read
@@ -245,7 +244,11 @@ func (cl *client) logger() *slog.Logger {
 	return cl.pr.cfg.Logger.With("proto", Key, "remote", cl.RemoteAddr().String())
 }
 
-func (cl *client) takeAsked() bool { return cl.asked.take() }
+// now returns the time since the protocol was made.
+func (cl *client) now() time.Duration { return time.Since(cl.pr.began) }
+
+// mayAsk counts something that the client asks for.
+func (cl *client) mayAsk() bool { return cl.asked.take(&negotiation, cl.now()) }
 
 // offer begins the negotiation.
 func (cl *client) offer() error {
@@ -256,9 +259,9 @@ func (cl *client) offer() error {
 			out = cl.codec.AppendEnable(out, k.option, k.side)
 		}
 	}
-	cl.opened = time.Now()
+	cl.opened = max(cl.now(), 1)
 	cl.mu.Unlock()
-	cl.settle = time.Now().Add(cl.pr.cfg.Wait)
+	cl.settle = cl.now() + cl.pr.cfg.Wait
 	cl.setWake(cl.settle)
 	_, err := cl.Write(out)
 	return err
@@ -268,9 +271,9 @@ func (cl *client) offer() error {
 func (cl *client) loop(ctx context.Context) error {
 	cl.rested.Store(false)
 	for {
-		wake := time.Time{}
+		wake := time.Duration(0)
 		if cl.session == nil {
-			if cl.settled() || cl.size >= maxPending || !time.Now().Before(cl.settle) {
+			if cl.settled() || cl.size >= maxPending || cl.now() >= cl.settle {
 				if !cl.connect(ctx) {
 					return nil
 				}
@@ -282,7 +285,7 @@ func (cl *client) loop(ctx context.Context) error {
 			if wake, err = cl.deliver(ctx); err != nil {
 				return ignoreClosed(err)
 			}
-			if cl.wake == longAgo && wake.IsZero() && !cl.full && !cl.more && cl.weary.Swap(false) {
+			if cl.wake == passed && wake == 0 && !cl.full && !cl.more && cl.weary.Swap(false) {
 				cl.setWake(wake) // here, as it takes much of a stack
 				cl.rested.Store(true)
 				return &portal.RestError{Resume: cl.resume}
@@ -320,7 +323,7 @@ func (cl *client) over(err *error) {
 
 // read takes what arrives until wake, if that is not zero. A wake-up by OnSpace
 // ends it as well, and one by the sweeper.
-func (cl *client) read(wake time.Time) error {
+func (cl *client) read(wake time.Duration) error {
 	cl.setWake(wake)
 	if cl.full {
 		cl.session.OnSpace(cl.rouse)
@@ -329,12 +332,20 @@ func (cl *client) read(wake time.Time) error {
 }
 
 // setWake sets the read deadline.
-func (cl *client) setWake(wake time.Time) {
-	if wake != cl.wake {
-		cl.wake = wake
-		cl.SetReadDeadline(wake)
+func (cl *client) setWake(wake time.Duration) {
+	if wake == cl.wake {
+		return
+	}
+	cl.wake = wake
+	if wake == 0 {
+		cl.SetReadDeadline(time.Time{})
+	} else {
+		cl.SetReadDeadline(cl.pr.began.Add(wake))
 	}
 }
+
+// passed is a read deadline that has passed, and told of it.
+const passed time.Duration = -1
 
 // rouse ends a read that waits.
 func (cl *client) rouse() { cl.SetReadDeadline(longAgo) }
@@ -368,7 +379,7 @@ func (cl *client) after(ctx context.Context, err error) (over bool, _ error) {
 		return true, nil // the Portal stops and has said so
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// Time to deliver again, to pass on a window size, or to rest.
-		cl.wake = longAgo
+		cl.wake = passed
 		return false, nil
 	default:
 		cl.lost(ctx, err)
@@ -390,7 +401,10 @@ func (cl *client) settled() bool {
 // connect opens the session. If that is refused it says so, closes the
 // connection and returns false.
 func (cl *client) connect(ctx context.Context) bool {
-	s, err := cl.p.Connect(ctx, cl, cl.told)
+	cl.mu.Lock()
+	cl.caps = session.CapsOf(*cl.info, session.Prefs{})
+	cl.mu.Unlock()
+	s, err := cl.p.Connect(ctx, cl, *cl.info)
 	if err != nil {
 		text := "The game cannot take you just now. Please try again later."
 		if !errors.Is(err, portal.ErrTooManySessions) {
@@ -400,18 +414,18 @@ func (cl *client) connect(ctx context.Context) bool {
 		cl.CloseAfterFlush(farewell)
 		return false
 	}
-	cl.session = s
+	cl.session, cl.info = s, nil
 	return true
 }
 
 // deliver gives what waits to the game, in order. It returns when to try again
-// though nothing was received, the zero time for never.
-func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
+// though nothing was received, 0 for never.
+func (cl *client) deliver(ctx context.Context) (again time.Duration, err error) {
 	if cl.resizing != nil {
-		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
+		if cl.now()-cl.resized >= resizeEvery {
 			cl.pass(*cl.resizing)
 		} else {
-			again = cl.resized.Add(resizeEvery)
+			again = cl.resized + resizeEvery
 		}
 	}
 	cl.full = false
@@ -433,7 +447,7 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 			cl.full = true
 			return again, nil
 		case errors.Is(err, portal.ErrRate):
-			if at := time.Now().Add(max(wait, time.Millisecond)); again.IsZero() || at.Before(again) {
+			if at := cl.now() + max(wait, time.Millisecond); again == 0 || at < again {
 				again = at
 			}
 			return again, nil

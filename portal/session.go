@@ -36,7 +36,7 @@ type Session struct {
 	mu      sync.Mutex
 	info    session.Info
 	prefs   *session.Prefs // nil: none
-	caps    session.Caps // follows from info and prefs
+	caps    session.Caps   // follows from info and prefs
 	account string
 	puppet  string
 	ended   bool

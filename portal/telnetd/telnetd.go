@@ -59,7 +59,7 @@ const (
 
 // Config has the settings of the protocol. The zero value is a working default.
 type Config struct {
-	Wait      time.Duration // how long a client has to answer before it gets the first screen; 0 means 500ms
+	Wait      time.Duration // how long a client has to answer before it gets the first screen, half of it for the first answer; 0 means 500ms
 	KeepAlive time.Duration // a client that nothing was sent to for this long is sent a NOP; 0 means 1m, negative never
 	Logger    *slog.Logger  // nil means slog.Default()
 
@@ -203,8 +203,8 @@ type client struct {
 	decoding string          // the encoding that lines are read by
 	answers  answered
 	queue    []input
-	size     int       // of the queue
-	full     bool      // its first waits for room in the ring
+	size     int           // of the queue
+	full     bool          // its first waits for room in the ring
 	resized  time.Duration // when the window size was last passed on
 	resizing *session.Info
 	foreign  string // the protocol that it speaks instead of telnet, once its first bytes say so
@@ -262,7 +262,6 @@ func (cl *client) offer() error {
 	cl.opened = max(cl.now(), 1)
 	cl.mu.Unlock()
 	cl.settle = cl.now() + cl.pr.cfg.Wait
-	cl.setWake(cl.settle)
 	_, err := cl.Write(out)
 	return err
 }
@@ -273,13 +272,14 @@ func (cl *client) loop(ctx context.Context) error {
 	for {
 		wake := time.Duration(0)
 		if cl.session == nil {
-			if cl.settled() || cl.size >= maxPending || cl.now() >= cl.settle {
+			late := cl.late()
+			if cl.settled() || cl.size >= maxPending || cl.now() >= late {
 				if !cl.connect(ctx) {
 					return nil
 				}
 				continue
 			}
-			wake = cl.settle
+			wake = late
 		} else {
 			var err error
 			if wake, err = cl.deliver(ctx); err != nil {
@@ -288,6 +288,9 @@ func (cl *client) loop(ctx context.Context) error {
 			if cl.wake == passed && wake == 0 && !cl.full && !cl.more && cl.weary.Swap(false) {
 				cl.setWake(wake) // here, as it takes much of a stack
 				cl.rested.Store(true)
+				cl.mu.Lock()
+				cl.codec.Compact()
+				cl.mu.Unlock()
 				return &portal.RestError{Resume: cl.resume}
 			}
 		}
@@ -385,6 +388,17 @@ func (cl *client) after(ctx context.Context, err error) (over bool, _ error) {
 		cl.lost(ctx, err)
 		return true, nil
 	}
+}
+
+// late returns when the client gets its first screen whatever it has answered. One
+// that has answered nothing after half of the time does not negotiate.
+func (cl *client) late() time.Duration {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.opened != 0 {
+		return cl.settle - cl.pr.cfg.Wait/2
+	}
+	return cl.settle
 }
 
 // settled reports whether all is answered that the first screen depends on.

@@ -34,6 +34,7 @@ import (
 var (
 	playersFlag = flag.Int("players", 2000, "how many players BenchmarkPlayers logs in")
 	restFlag    = flag.Duration("rest", 45*time.Second, "how long BenchmarkPlayers leaves them alone before it looks")
+	rateFlag    = flag.Int("rate", 500, "how many players a second BenchmarkPlayers logs in at most")
 	heapFlag    = flag.String("heap", "", "a folder for heap profiles of both processes, of an empty and of a full game")
 )
 
@@ -374,9 +375,12 @@ func measure(b *testing.B, players int, name, says string) {
 			}
 		})
 	}
+	pace := time.NewTicker(time.Second / time.Duration(*rateFlag))
 	for i := range conns {
+		<-pace.C
 		next <- i
 	}
+	pace.Stop()
 	close(next)
 	wg.Wait()
 	select {

@@ -3,6 +3,7 @@ package telnetd
 import (
 	"cmp"
 	"strings"
+	"unique"
 
 	"mudlark.dev/charset"
 	"mudlark.dev/session"
@@ -40,6 +41,7 @@ func (cl *client) decode(in []byte) {
 		cl.Write(out)
 	}
 	if r.facts {
+		cl.pr.share(&cl.facts)
 		cl.facts.describe(&r.next, cl.pr.fallback.Name())
 	}
 	switch {
@@ -96,7 +98,7 @@ func (cl *client) pass(next session.Info) {
 	cl.resizing = nil
 	cl.resized = cl.now()
 	cl.mu.Lock()
-	cl.caps = session.CapsOf(next, session.Prefs{})
+	cl.caps = unique.Make(session.CapsOf(next, session.Prefs{}))
 	cl.mu.Unlock()
 	cl.session.Update(func(i *session.Info) { *i = next })
 }

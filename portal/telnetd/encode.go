@@ -101,7 +101,7 @@ func (cl *client) AppendAnswered(dst []byte) []byte {
 // as well if it has GMCP, and its stream is ended.
 func (cl *client) Close(reason string) error {
 	cl.mu.Lock()
-	caps := cl.caps
+	caps := cl.caps.Value()
 	cl.mu.Unlock()
 	var out []byte
 	if reason != "" {

@@ -28,6 +28,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"mudlark.dev/charset"
 	"mudlark.dev/message"
@@ -88,6 +89,9 @@ type Protocol struct {
 	offers   []string // for CHARSET
 	began    time.Time
 	sweeper  sweeper
+
+	namesMu sync.Mutex // taken last
+	names   session.Names
 }
 
 var (
@@ -159,6 +163,7 @@ func (pr *Protocol) newClient(c *portal.Conn, p *portal.Portal) *client {
 	cl.info = &session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil}
 	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: lineBytes, Allow: cl.mayAsk})
 	cl.facts.describe(cl.info, pr.fallback.Name())
+	cl.caps = unique.Make(session.Caps{})
 	return cl
 }
 
@@ -174,9 +179,9 @@ type client struct {
 	mu       sync.Mutex
 	codec    *telnet.Codec
 	facts    facts
-	info     *session.Info // what the Portal will be told as it gets the session; nil from then on
-	caps     session.Caps  // of what the Portal was told last, without the player's preferences
-	opened   time.Duration // when the options were offered; 0 once one was answered
+	info     *session.Info               // what the Portal will be told as it gets the session; nil from then on
+	caps     unique.Handle[session.Caps] // of what the Portal was told last, without the player's preferences
+	opened   time.Duration               // when the options were offered; 0 once one was answered
 	latency  time.Duration
 	probed   time.Duration // when the mark was asked for that is not answered yet
 	mark     chan struct{} // closed when it is
@@ -416,7 +421,7 @@ func (cl *client) settled() bool {
 // connection and returns false.
 func (cl *client) connect(ctx context.Context) bool {
 	cl.mu.Lock()
-	cl.caps = session.CapsOf(*cl.info, session.Prefs{})
+	cl.caps = unique.Make(session.CapsOf(*cl.info, session.Prefs{}))
 	cl.mu.Unlock()
 	s, err := cl.p.Connect(ctx, cl, *cl.info)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 const (
 	// sweepEvery is how often the clients are looked at: one that has said nothing
-	// in between gets a small stack.
+	// in between rests.
 	sweepEvery = 5 * time.Second
 	// sweepPause is between two looks at least, so that those for which something
 	// is due are seen together.

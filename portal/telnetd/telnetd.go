@@ -7,9 +7,9 @@
 // here depends on the client's answers: one that never answers, or talks first,
 // plays all the same.
 //
-// One goroutine reads each connection. It gives way to another once its client has
-// said nothing for a while (sweep.go): so it has a small stack, as most clients are
-// idle most of the time. While the session's ring is full it goes
+// One goroutine reads each connection. It ends once its client has said nothing for a
+// while (sweep.go), and the Portal starts another when something comes, as most clients
+// are idle most of the time. While the session's ring is full it goes
 // on reading for the sake of telnet commands and of the connection's end, and
 // keeps what the client says up to a bound; then it reads no more until there is
 // room. There is one way out: client.Write, which compresses where that was
@@ -198,8 +198,8 @@ type client struct {
 	// Of the sweeper.
 	place  int         // in its list
 	active atomic.Bool // the client has said something since it was looked at
-	rested atomic.Bool // what reads it has a small stack
-	weary  atomic.Bool // it is to get one
+	rested atomic.Bool // it rests: no goroutine reads it
+	weary  atomic.Bool // it is to rest
 
 	// The reader's own.
 	session  *portal.Session // nil until the client is settled
@@ -291,7 +291,7 @@ func (cl *client) loop(ctx context.Context) error {
 				return ignoreClosed(err)
 			}
 			if cl.wake == passed && wake == 0 && !cl.full && !cl.more && cl.weary.Swap(false) {
-				cl.setWake(wake) // here, as it takes much of a stack
+				cl.setWake(wake)
 				cl.rested.Store(true)
 				cl.mu.Lock()
 				cl.codec.Compact()

@@ -39,7 +39,6 @@ type Session struct {
 	caps    session.Caps   // follows from info and prefs
 	account string
 	puppet  string
-	ended   bool
 
 	log      lineLog
 	bucket   bucket        // of messages
@@ -53,16 +52,17 @@ type Session struct {
 	lastRead time.Duration // when the last message was taken; 0 if none was
 
 	question link.QuestionID // the open one
-	hidden   bool            // it is hidden
 	shown    link.QuestionID // the one whose prompt is the last that was written; under out
 
 	link   *attachment // where the session has a seat; nil without
 	index  link.Index  // its index there
 	live   bool        // lines go to the link as they come
-	unread uint64      // bytes of output that the client has not taken
-	owed   uint64      // bytes taken and not yet given back to the Server
-	notice string      // what the player was told of the game being away, if anything
-	waits  bool        // the player was told that the game waits for its store
+	ended  bool
+	hidden bool   // the open question is hidden
+	waits  bool   // the player was told that the game waits for its store
+	unread uint64 // bytes of output that the client has not taken
+	owed   uint64 // bytes taken and not yet given back to the Server
+	notice string // what the player was told of the game being away, if anything
 }
 
 // ID returns the session's ID.

@@ -190,6 +190,9 @@ type Merged struct {
 	list    []*entry
 	byName  map[string][]*entry
 	lengths []int // of the names, in bytes, the longest first
+
+	key   string // in Interpreter.shared
+	users int    // sessions for which it is kept
 }
 
 // An item is an entry while sets are merged, with the priority of its set.

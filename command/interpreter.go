@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -39,8 +40,13 @@ type Config struct {
 // An Interpreter runs lines. It belongs to the Server's loop.
 type Interpreter struct {
 	cfg    Config
-	cache  map[*world.Session]*cached
 	system map[string]*entry // those that no set brings
+
+	cache  map[*world.Session]*cached
+	older  map[*world.Session]*cached // what is not in cache and was not used since it was made
+	shared map[string]*Merged         // those in cache and older, by what they are made of
+	key    []byte                     // for one of shared
+	tidied time.Time
 }
 
 // New returns an Interpreter. It fails if Config.Sets is nil, or if Config.Locks
@@ -55,7 +61,10 @@ func New(cfg Config) (*Interpreter, error) {
 	if cfg.Locks == nil {
 		cfg.Locks = lock.Default(lock.DefaultHierarchy())
 	}
-	in := &Interpreter{cfg: cfg, cache: make(map[*world.Session]*cached), system: make(map[string]*entry)}
+	in := &Interpreter{
+		cfg: cfg, system: make(map[string]*entry),
+		cache: make(map[*world.Session]*cached), shared: make(map[string]*Merged),
+	}
 	for _, cmd := range systemCommands() {
 		e, err := compile(cmd, cfg.Locks)
 		if err != nil {
@@ -67,7 +76,14 @@ func New(cfg Config) (*Interpreter, error) {
 }
 
 // Forget drops what is kept for a session that has ended.
-func (in *Interpreter) Forget(s *world.Session) { delete(in.cache, s) }
+func (in *Interpreter) Forget(s *world.Session) {
+	for _, m := range []map[*world.Session]*cached{in.cache, in.older} {
+		if c := m[s]; c != nil {
+			in.release(c)
+			delete(m, s)
+		}
+	}
+}
 
 // A Match is a command that fits a line.
 type Match struct {

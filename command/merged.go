@@ -1,7 +1,9 @@
 package command
 
 import (
+	"encoding/binary"
 	"slices"
+	"time"
 
 	"mudlark.dev/world"
 )
@@ -33,16 +35,98 @@ func (a sources) equal(b sources) bool {
 		slices.Equal(a.own, b.own) && slices.Equal(a.carriers, b.carriers)
 }
 
+// keepMerged is how long what was merged for a session is kept at least while it
+// types nothing.
+const keepMerged = 15 * time.Second
+
 // Merged returns what the session can call now. It is made anew only if a set
-// in its stack or something nearby has changed.
+// in its stack or something nearby has changed, or nobody was here for a while. Those
+// around whom there is the same share it.
 func (in *Interpreter) Merged(s *world.Session) *Merged {
 	from := in.sources(s)
-	if c := in.cache[s]; c != nil && c.from.equal(from) {
-		return c.merged
+	c := in.cache[s]
+	if c == nil {
+		if c = in.older[s]; c != nil {
+			delete(in.older, s)
+			in.cache[s] = c
+		}
 	}
-	m := in.gather(s, from)
-	in.cache[s] = &cached{merged: m, from: from}
+	switch {
+	case c == nil:
+		c = new(cached)
+		in.cache[s] = c
+	case c.merged != nil && c.from.equal(from):
+		return c.merged
+	default:
+		in.release(c)
+	}
+	c.merged = nil // should the next line panic
+	m := in.share(s, from)
+	c.from, c.merged = from, m
 	return m
+}
+
+// share returns the merged set of the session, which others may have, too.
+func (in *Interpreter) share(s *world.Session, from sources) *Merged {
+	in.key = in.appendKey(in.key[:0], s, from)
+	m := in.shared[string(in.key)]
+	if m == nil {
+		m = in.gather(s, from)
+		m.key = string(in.key)
+		in.shared[m.key] = m
+	}
+	m.users++
+	return m
+}
+
+// appendKey appends all that gather makes a set of.
+func (in *Interpreter) appendKey(dst []byte, s *world.Session, from sources) []byte {
+	names := func(list []string) {
+		dst = binary.AppendUvarint(dst, uint64(len(list)))
+		for _, n := range list {
+			dst = append(binary.AppendUvarint(dst, uint64(len(n))), n...)
+		}
+	}
+	names(from.own)
+	a, p := s.Account(), s.Puppet()
+	if a != nil {
+		names(a.CmdSets())
+	}
+	if p == nil {
+		return dst
+	}
+	names(p.CmdSets())
+	for _, id := range from.carriers {
+		if o, ok := s.World().Get(id).(interface{ CmdSets() []string }); ok {
+			names(o.CmdSets())
+		}
+	}
+	names(nil) // carriers have some
+	dst = binary.AppendUvarint(dst, uint64(from.place.id))
+	return binary.AppendUvarint(dst, from.place.version)
+}
+
+// release ends the use of a merged set.
+func (in *Interpreter) release(c *cached) {
+	if c.merged == nil {
+		return
+	}
+	if c.merged.users--; c.merged.users == 0 {
+		delete(in.shared, c.merged.key)
+	}
+}
+
+// Tidy drops what was merged for sessions that have typed nothing for a while. It
+// is called with the time every second or so.
+func (in *Interpreter) Tidy(now time.Time) {
+	if now.Sub(in.tidied) < keepMerged {
+		return
+	}
+	in.tidied = now
+	for _, c := range in.older {
+		in.release(c)
+	}
+	in.older, in.cache = in.cache, make(map[*world.Session]*cached)
 }
 
 func (in *Interpreter) sources(s *world.Session) sources {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"mudlark.dev/internal/nonblock"
@@ -37,7 +38,7 @@ const (
 // belong to the Conn.
 type Conn struct {
 	under  net.Conn
-	now    nonblock.Writer // without a socket all goes through the queue
+	raw    syscall.RawConn // nil if the connection has no socket: then all goes through the queue
 	tls    *tls.Conn       // nil if there is none; it writes by way of a wire
 	remote net.Addr        // the client's, where a proxy says so; nil: that of under
 	bound  int             // of the queue; negative: none
@@ -49,13 +50,24 @@ type Conn struct {
 	writing bool   // the writer runs
 	ending  bool   // CloseAfterFlush was called: nothing more is taken
 	half    bool   // our direction is closed, the client's is not
+	cut     bool   // reads are over: the Portal stops
 	err     error  // the cause, once closed
 	drained func()
-	timer   *time.Timer // ends a CloseAfterFlush
-	closed  chan struct{}
+	timer   *time.Timer   // ends a CloseAfterFlush
+	closed  chan struct{} // closed by Close, where somebody waits for that
 	writer  sync.WaitGroup
 
 	sessions []*Session // made on this connection
+
+	// Of a connection that rests: see park.
+	parker   *parker
+	parked   uint64 // its number there; 0: it does not rest
+	enrolled bool   // it has been there
+	resume   func()
+
+	// Of Receive, which one goroutine calls at a time.
+	readNow func(fd uintptr) bool // nil: not made yet
+	in      *received             // what was read; nil without
 }
 
 // connKey is the key of a *Conn in the context of its ServeConn.
@@ -79,7 +91,7 @@ func (c *Conn) takeSessions() []*Session {
 // l. Listen does this for its connections.
 func NewConn(c net.Conn, l Limits) *Conn {
 	l = l.withDefaults()
-	nc := &Conn{under: c, now: nonblock.New(c), bound: l.OutputBytes, stall: l.WriteStall, closed: make(chan struct{})}
+	nc := &Conn{under: c, raw: nonblock.Raw(c), bound: l.OutputBytes, stall: l.WriteStall}
 	tuneSocket(c, nc.stall)
 	return nc
 }
@@ -136,7 +148,7 @@ func (c *Conn) write(p []byte) (int, error) {
 	}
 	rest := p
 	if !c.writing {
-		n, err := c.now.WriteNow(p)
+		n, err := nonblock.Write(c.raw, p)
 		if err != nil {
 			c.closeLocked(err)
 			return n, err
@@ -221,11 +233,82 @@ func (c *Conn) writeAll(out []byte) error {
 	return nil
 }
 
+// received is what was read at once.
+type received struct {
+	n   int
+	err error
+	buf [2 << 10]byte
+}
+
+var receivedPool = sync.Pool{New: func() any { return new(received) }}
+
+// Receive waits until something has come and calls f with it, once; what it gives
+// f is good until f returns. It is Read for connections that are idle for most of
+// the time: no memory is held while nothing comes, unless the Conn has TLS or no
+// socket. It returns the error of the read, which may come beside data; f is not
+// called without any. One goroutine calls it at a time, and not Read meanwhile.
+func (c *Conn) Receive(f func([]byte)) error {
+	if c.raw == nil || c.tls != nil || !canReadNow {
+		in := receivedPool.Get().(*received)
+		in.n, in.err = c.Read(in.buf[:])
+		return in.give(f)
+	}
+	if c.readNow == nil {
+		c.readNow = c.tryRead
+	}
+	if err := c.raw.Read(c.readNow); err != nil {
+		return err
+	}
+	in := c.in
+	c.in = nil
+	return in.give(f)
+}
+
+// give calls f with what was read and returns the error of the read.
+func (in *received) give(f func([]byte)) error {
+	err := in.err
+	if in.n > 0 {
+		f(in.buf[:in.n])
+	}
+	receivedPool.Put(in)
+	return err
+}
+
+// tryRead reads what has come, and reports false if that is nothing.
+func (c *Conn) tryRead(fd uintptr) bool {
+	in := receivedPool.Get().(*received)
+	var again bool
+	in.n, again, in.err = readNow(fd, in.buf[:])
+	if again {
+		receivedPool.Put(in)
+		return false
+	}
+	c.in = in
+	return true
+}
+
 // SetReadDeadline implements net.Conn.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.under.SetReadDeadline(t) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return nil
+	}
+	c.unparkLocked()
+	return c.under.SetReadDeadline(t)
+}
 
 // SetDeadline sets the read deadline: Write never waits.
-func (c *Conn) SetDeadline(t time.Time) error { return c.under.SetReadDeadline(t) }
+func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// interrupt ends the read that waits, and those that come.
+func (c *Conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	c.unparkLocked()
+	c.under.SetReadDeadline(time.Unix(1, 0))
+}
 
 // SetWriteDeadline does nothing: Write never waits, and the queue has a time
 // limit of its own.
@@ -304,7 +387,10 @@ func (c *Conn) closeLocked(cause error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	close(c.closed)
+	if c.closed != nil {
+		close(c.closed)
+	}
+	c.unparkLocked()
 	c.under.Close() // a socket's Close wakes its readers and writers and waits for neither
 }
 
@@ -316,9 +402,12 @@ func (c *Conn) finish() {
 	c.under.SetReadDeadline(time.Now().Add(2 * lingerTime))
 	io.Copy(io.Discard, c.under)
 	c.mu.Lock()
-	writing := c.writing
+	wait := c.writing && c.err == nil
+	if wait {
+		c.closed = make(chan struct{})
+	}
 	c.mu.Unlock()
-	if writing {
+	if wait {
 		<-c.closed
 	}
 	c.Close()

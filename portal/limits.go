@@ -55,6 +55,25 @@ func limiter(n int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(n), n)
 }
 
+// A bucket holds what may be taken at once and fills with time. It is when it will be
+// full, or was: the rest follows from that.
+type bucket time.Duration
+
+// take takes one from a bucket of n that fills with n a second, or says how long it
+// takes until it can. A negative n is no limit.
+func (b *bucket) take(now time.Duration, n int) (wait time.Duration) {
+	if n < 0 {
+		return 0
+	}
+	each := time.Second / time.Duration(n)
+	full := max(time.Duration(*b), now) + each
+	if wait = full - now - time.Second; wait > 0 {
+		return wait
+	}
+	*b = bucket(full)
+	return 0
+}
+
 // Admit counts a connection from addr, which is host:port or an address alone,
 // against the limits of connections. Services that accept connections other
 // than by Listen call it before they spend anything on one. The caller calls

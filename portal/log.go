@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"sync"
+
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/session"
@@ -25,7 +27,7 @@ type line struct {
 	size     int             // lineInput: what it counts against the ring's bytes
 	question link.QuestionID // lineInput
 	message  message.Message // lineInput
-	info     session.Info    // lineUpdate
+	info     *session.Info   // lineUpdate
 	reason   string          // lineClose
 }
 
@@ -37,7 +39,7 @@ func (l *line) frame(i link.Index) link.Frame {
 	case lineInput:
 		return &link.Input{Index: i, N: l.n, Question: l.question, Message: l.message}
 	case lineUpdate:
-		return &link.Update{Index: i, N: l.n, Info: l.info}
+		return &link.Update{Index: i, N: l.n, Info: *l.info}
 	default:
 		return &link.Close{Index: i, N: l.n, Reason: l.reason}
 	}
@@ -55,6 +57,12 @@ type lineLog struct {
 	pending   bool // an Update is to follow the one that is not processed
 }
 
+// logRoom is how many lines have room in a log at once. Most hold one at a time, and
+// none while their player is idle.
+const logRoom = 4
+
+var logPool = sync.Pool{New: func() any { return new([logRoom]line) }}
+
 // append numbers l and adds it.
 func (g *lineLog) append(l line) *line {
 	g.last++
@@ -62,6 +70,9 @@ func (g *lineLog) append(l line) *line {
 	if l.kind == lineInput {
 		g.inputs++
 		g.bytes += l.size
+	}
+	if g.lines == nil {
+		g.lines = logPool.Get().(*[logRoom]line)[:0]
 	}
 	g.lines = append(g.lines, l)
 	return &g.lines[len(g.lines)-1]
@@ -140,8 +151,11 @@ func (g *lineLog) process(n uint64) (input, update, closed bool) {
 	g.processed = n
 	rest := copy(g.lines, g.lines[k:])
 	clear(g.lines[rest:])
-	if g.lines = g.lines[:rest]; rest == 0 && cap(g.lines) > 16 {
-		g.lines = nil // most sessions hold one line at a time
+	if g.lines = g.lines[:rest]; rest == 0 {
+		if cap(g.lines) == logRoom {
+			logPool.Put((*[logRoom]line)(g.lines[:logRoom]))
+		}
+		g.lines = nil
 	}
 	return input, update, closed
 }

@@ -84,6 +84,7 @@ const (
 type Portal struct {
 	cfg          Config
 	log          *slog.Logger
+	made         time.Time // what durations of many objects count from
 	super        *supervisor
 	meter        *meter
 	connects     *rate.Limiter // nil: no limit
@@ -98,6 +99,8 @@ type Portal struct {
 	stoppingCh   chan struct{} // closed when Run begins to stop
 
 	services *service.Group
+	parking  sync.Once
+	resting  *parker // connections that rest; nil: there were none, or it cannot be
 
 	serviceCtx, connCtx, linkCtx          context.Context // done, in this order, as the Portal stops
 	stopServices, stopConns, stopLinkSide context.CancelFunc
@@ -181,7 +184,7 @@ func New(cfg Config) (*Portal, error) {
 		cfg.Logger = slog.Default()
 	}
 	p := &Portal{
-		cfg: cfg, log: cfg.Logger, meter: newMeter(),
+		cfg: cfg, log: cfg.Logger, made: time.Now(), meter: newMeter(),
 		services:     service.NewGroup(cfg.Logger),
 		connects:     limiter(cfg.Limits.ConnectionsPerSecond),
 		requests:     make(chan struct{}, maxRequests),
@@ -201,6 +204,10 @@ func New(cfg Config) (*Portal, error) {
 	p.super = newSupervisor(p)
 	return p, nil
 }
+
+// now returns how long ago the Portal was made, at least 1 ns. It counts on through
+// jumps of the wall's clock.
+func (p *Portal) now() time.Duration { return max(time.Since(p.made), 1) }
 
 // passes tells a test that a point is passed.
 func (p *Portal) passes(point string) {
@@ -230,6 +237,7 @@ func (p *Portal) Run(ctx context.Context) error {
 	base := context.WithoutCancel(ctx)
 	p.serviceCtx, p.stopServices = context.WithCancel(context.WithValue(base, portalKey{}, p))
 	p.connCtx, p.stopConns = context.WithCancel(base)
+	context.AfterFunc(p.connCtx, p.interruptConns)
 	p.linkCtx, p.stopLinkSide = context.WithCancel(base)
 	p.mu.Unlock()
 
@@ -282,6 +290,8 @@ func (p *Portal) Run(ctx context.Context) error {
 	p.stopLinkSide()
 	p.cfg.Listener.Close()
 	p.linking.Wait()
+	p.parking.Do(func() {}) // one that comes now, of a connection that was left, does without
+	p.resting.close()
 	p.log.Info("portal stopped")
 	return err
 }
@@ -329,6 +339,26 @@ func (p *Portal) waitConns(limit time.Duration) {
 	p.stopConns()
 }
 
+// parker returns what waits for connections that rest; nil if there can be none.
+func (p *Portal) parker() *parker {
+	p.parking.Do(func() {
+		var err error
+		if p.resting, err = newParker(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			p.log.Warn("connections that are idle keep a goroutine each", "err", err)
+		}
+	})
+	return p.resting
+}
+
+// interruptConns ends what reads a connection.
+func (p *Portal) interruptConns() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.interrupt()
+	}
+}
+
 // within reports whether f returns within limit. If it does not, it is left to
 // itself.
 func within(limit time.Duration, f func()) bool {
@@ -373,23 +403,17 @@ func (p *Portal) Shutdown(reason string) {
 	}
 }
 
-// goConn runs f for a connection of the protocol with that key, on a goroutine
-// that Run waits for, unless the Portal stops.
-func (p *Portal) goConn(c *Conn, key string, f func()) bool {
+// goConn serves a connection, on a goroutine that Run waits for, unless the Portal
+// stops.
+func (p *Portal) goConn(v *serving) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopping {
 		return false
 	}
-	p.conns[c] = key
-	p.serving.Go(func() {
-		defer func() {
-			p.mu.Lock()
-			delete(p.conns, c)
-			p.mu.Unlock()
-		}()
-		f()
-	})
+	p.conns[v.c] = v.key
+	p.serving.Add(1)
+	go v.run()
 	return true
 }
 
@@ -407,8 +431,7 @@ func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Ses
 	trimInfo(&info)
 	s := &Session{
 		p: p, id: session.NewID(), kind: p.kindOf(c, info.Protocol), client: c,
-		gone: make(chan struct{}), began: time.Now(), info: info, caps: session.CapsOf(info, session.Prefs{}),
-		rate: limiter(p.cfg.Limits.MessagesPerSecond),
+		began: p.now(), info: info, caps: session.CapsOf(info, session.Prefs{}),
 	}
 	conn, _ := ctx.Value(connKey{}).(*Conn)
 	if q, ok := c.(Queuer); ok {

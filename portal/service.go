@@ -29,7 +29,10 @@ type (
 // logged, at a level for curiosity: clients leave in many ways. A panic of
 // ServeConn ends this connection; that of a goroutine which it has started ends
 // the Portal, as any goroutine's does. Ctx is done when the Portal has no more
-// time to lose.
+// time to lose; what reads c then fails with os.ErrDeadlineExceeded.
+//
+// A protocol whose connections are idle for most of the time may give up their
+// goroutines meanwhile: see RestError.
 type Protocol interface {
 	Key() string // lower case and stable: it is stored with the session
 	ServeConn(ctx context.Context, c *Conn, p *Portal) error
@@ -240,27 +243,8 @@ func (p *Portal) serve(c net.Conn, key string, pr Protocol, cfg *tls.Config) {
 	if cfg != nil {
 		nc.addTLS(cfg)
 	}
-	if !p.goConn(nc, key, func() {
-		defer func() { release() }()
-		defer nc.finish()
-		if proxied {
-			ok := p.readHeader(nc, key)
-			<-p.headers
-			if !ok {
-				p.meter.refused[refusedProxy].Inc()
-				nc.Close()
-				return
-			}
-			if release, ok = p.admit(nc.under, nc.RemoteAddr(), key, cfg != nil); !ok {
-				nc.Close()
-				return
-			}
-		}
-		if cfg != nil && !p.startTLS(nc, key) {
-			return
-		}
-		p.serveConn(nc, key, pr)
-	}) {
+	v := &serving{p: p, c: nc, key: key, pr: pr, release: release, proxied: proxied, secure: cfg != nil}
+	if !p.goConn(v) {
 		if proxied {
 			<-p.headers
 		}
@@ -269,6 +253,104 @@ func (p *Portal) serve(c net.Conn, key string, pr Protocol, cfg *tls.Config) {
 		nc.Close()
 	}
 }
+
+// A serving is the life of a connection: the goroutines that serve it, one after
+// the other.
+type serving struct {
+	p       *Portal
+	c       *Conn
+	key     string
+	pr      Protocol
+	release func() // what Admit gave
+	proxied bool
+	secure  bool
+
+	rest   *RestError // what goes on; nil at first
+	rested bool       // it goes on, on another goroutine
+}
+
+// run is one of the goroutines. It calls little itself: all of it lies below
+// what waits for a client that is idle.
+func (v *serving) run() {
+	v.rested = false
+	defer v.over()
+	err := service.Guard(v.serve)
+	if r, ok := err.(*RestError); ok && r.Resume != nil { // as it is: one that is wrapped is an error like others
+		v.rest, v.rested = r, true
+		return
+	}
+	v.end(err)
+}
+
+// over is the end of a goroutine, whether run returns or not.
+func (v *serving) over() {
+	if v.rested {
+		if !v.c.park(v.p.parker, v.run) {
+			go v.run()
+		}
+		return
+	}
+	v.c.finish()
+	if v.release != nil {
+		v.release()
+	}
+	v.p.mu.Lock()
+	delete(v.p.conns, v.c)
+	v.p.mu.Unlock()
+	v.p.serving.Done()
+}
+
+// errUnserved is of a connection that has come to no protocol; why is logged.
+var errUnserved = errors.New("portal: connection not served")
+
+func (v *serving) serve() error {
+	ctx := context.WithValue(v.p.connCtx, connKey{}, v.c)
+	if v.rest != nil {
+		return v.rest.Resume(ctx)
+	}
+	return v.first(ctx)
+}
+
+// first is what precedes the protocol, and its ServeConn.
+func (v *serving) first(ctx context.Context) error {
+	p, c := v.p, v.c
+	if v.proxied {
+		ok := p.readHeader(c, v.key)
+		<-p.headers
+		if !ok {
+			p.meter.refused[refusedProxy].Inc()
+			c.Close()
+			return errUnserved
+		}
+		if v.release, ok = p.admit(c.under, c.RemoteAddr(), v.key, v.secure); !ok {
+			c.Close()
+			return errUnserved
+		}
+	}
+	if v.secure && !p.startTLS(c, v.key) {
+		return errUnserved
+	}
+	return v.pr.ServeConn(ctx, c, p)
+}
+
+// A RestError is what ServeConn returns when it has nothing to do until its
+// client says something, and gives up its goroutine until then: where the system
+// allows it, one goroutine waits for all such connections, and elsewhere a new one,
+// whose stack is small. The stack of a goroutine grows with what it has called and
+// hardly shrinks.
+//
+// The connection goes on with a call of Resume, for which all holds that is said of
+// ServeConn, its result included: when something has come or the client has gone,
+// when the Conn is closed, when its read deadline is set, when ctx is done, and
+// sometimes for nothing. What the protocol, or TLS, has read already and not handled
+// is no reason to be called: rest after a read that has failed with
+// os.ErrDeadlineExceeded.
+type RestError struct {
+	Resume func(ctx context.Context) error
+}
+
+// Error implements error.
+func (*RestError) Error() string { return "portal: connection rests" }
 
 // admit asks whether the client at addr may connect by c. If it may not it is
 // told so, and c is closed. Release, which is not nil, is called when the
@@ -283,22 +365,24 @@ func (p *Portal) admit(c net.Conn, addr net.Addr, key string, secure bool) (rele
 	return release, true
 }
 
-func (p *Portal) serveConn(nc *Conn, key string, pr Protocol) {
-	log := p.log.With("proto", key, "remote", nc.RemoteAddr().String())
-	ctx := context.WithValue(p.connCtx, connKey{}, nc)
-	err := service.Guard(func() error { return pr.ServeConn(ctx, nc, p) })
-	cause := nc.Err()
+// end ends the sessions of a connection whose protocol has returned.
+func (v *serving) end(err error) {
+	if err == errUnserved {
+		return
+	}
+	cause := v.c.Err()
 	reason := "connection lost"
 	if errors.Is(cause, ErrSlowClient) {
 		reason = "client too slow"
 	}
-	for _, s := range nc.takeSessions() {
+	for _, s := range v.c.takeSessions() {
 		s.Disconnect(reason)
 	}
+	log := v.p.log.With("proto", v.key, "remote", v.c.RemoteAddr().String())
 	if _, ok := errors.AsType[*service.PanicError](err); ok {
 		log.Error("connection failed", service.ErrAttr(err))
 	} else if errors.Is(cause, ErrSlowClient) {
-		p.meter.slowClients.Inc()
+		v.p.meter.slowClients.Inc()
 		log.Warn("connection closed", "err", cause)
 	} else if err != nil {
 		log.Debug("connection ended", "err", err)
@@ -324,8 +408,8 @@ func refusal(err error) string {
 func refuse(c net.Conn, text string, secure bool) {
 	if secure {
 		// Nothing that it could read.
-	} else if now := nonblock.New(c); now.Able() {
-		now.WriteNow([]byte(text))
+	} else if raw := nonblock.Raw(c); raw != nil {
+		nonblock.Write(raw, []byte(text))
 	} else {
 		c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		io.WriteString(c, text)

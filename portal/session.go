@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"mudlark.dev/link"
 	"mudlark.dev/message"
 	"mudlark.dev/service"
@@ -30,32 +28,30 @@ type Session struct {
 	kind   *kind
 	client Client
 	queue  Queuer        // the client, if it is one
-	gone   chan struct{} // closed when the session has ended
-	began  time.Time
+	began  time.Duration // after Portal.made, as all of these
 
 	updates sync.Mutex // one Update at a time; before all other locks
 	out     sync.Mutex // the order of what is written to the client; before mu
 
 	mu      sync.Mutex
 	info    session.Info
-	prefs   session.Prefs
-	caps    session.Caps // follows from info and prefs
+	prefs   *session.Prefs // nil: none
+	caps    session.Caps   // follows from info and prefs
 	account string
 	puppet  string
-	ended   bool
 
 	log      lineLog
-	rate     *rate.Limiter // nil: no limit
+	bucket   bucket        // of messages
+	gone     chan struct{} // closed when the session has ended; nil if nobody waits for that
 	space    chan struct{} // closed when there may be room; nil if nobody waits
 	onSpace  func()
 	settled  chan struct{} // closed when the log is empty; nil if nobody waits for that
 	wanted   int           // what the message that was refused for want of room counts
-	held     time.Time     // since when the full ring holds input back; zero if it does not
+	held     time.Duration // since when the full ring holds input back; 0 if it does not
 	flood    *time.Timer   // looks at held when it is due
-	lastRead time.Time     // when the last message was taken
+	lastRead time.Duration // when the last message was taken; 0 if none was
 
 	question link.QuestionID // the open one
-	hidden   bool            // it is hidden
 	shown    link.QuestionID // the one whose prompt is the last that was written; under out
 
 	job int // its place in the renderer's jobs, if it has one; the renderer's
@@ -63,10 +59,12 @@ type Session struct {
 	link   *attachment // where the session has a seat; nil without
 	index  link.Index  // its index there
 	live   bool        // lines go to the link as they come
-	unread uint64      // bytes of output that the client has not taken
-	owed   uint64      // bytes taken and not yet given back to the Server
-	notice string      // what the player was told of the game being away, if anything
-	waits  bool        // the player was told that the game waits for its store
+	ended  bool
+	hidden bool   // the open question is hidden
+	waits  bool   // the player was told that the game waits for its store
+	unread uint64 // bytes of output that the client has not taken
+	owed   uint64 // bytes taken and not yet given back to the Server
+	notice string // what the player was told of the game being away, if anything
 }
 
 // ID returns the session's ID.
@@ -100,7 +98,17 @@ func (s *Session) Hidden() bool {
 }
 
 // Done is closed when the session has ended.
-func (s *Session) Done() <-chan struct{} { return s.gone }
+func (s *Session) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone == nil {
+		s.gone = make(chan struct{})
+		if s.ended {
+			close(s.gone)
+		}
+	}
+	return s.gone
+}
 
 // Settled returns a channel that is closed once the game has handled all that
 // the client has said so far, and its answers are on their way. It stays open
@@ -135,7 +143,7 @@ func (s *Session) DataIn(ctx context.Context, m message.Message) error {
 			case <-t.C:
 				continue
 			case <-ctx.Done():
-			case <-s.gone:
+			case <-s.Done():
 			}
 			t.Stop()
 		case space != nil:
@@ -143,13 +151,13 @@ func (s *Session) DataIn(ctx context.Context, m message.Message) error {
 			case <-space:
 				continue
 			case <-ctx.Done():
-			case <-s.gone:
+			case <-s.Done():
 			}
 		default:
 			return err
 		}
 		select {
-		case <-s.gone:
+		case <-s.Done():
 			return ErrClosed
 		default:
 			return context.Cause(ctx)
@@ -223,13 +231,11 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 		s.p.meter.full.Inc()
 		return 0, space, ErrFull
 	}
-	if s.rate != nil && !s.rate.Allow() {
-		r := s.rate.Reserve()
-		wait = max(r.Delay(), time.Millisecond)
-		r.Cancel()
+	now := s.p.now()
+	if wait := s.bucket.take(now, l.MessagesPerSecond); wait > 0 {
 		s.mu.Unlock()
 		s.p.meter.rate.Inc()
-		return wait, nil, ErrRate
+		return max(wait, time.Millisecond), nil, ErrRate
 	}
 	in := line{kind: lineInput, size: size, message: m}
 	answered := false
@@ -238,7 +244,7 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 		answered = s.hidden
 		s.question, s.hidden = link.QuestionID{}, false
 	}
-	s.lastRead = time.Now()
+	s.lastRead = now
 	s.appendLocked(in)
 	s.mu.Unlock()
 	s.kind.meter.took(size - lineOverhead)
@@ -259,8 +265,8 @@ func (s *Session) appendLocked(l line) {
 
 // holdLocked notes that input is held back by the full ring, and since when.
 func (s *Session) holdLocked() {
-	if after := s.p.cfg.Limits.FloodAfter; s.held.IsZero() && after > 0 {
-		s.held = time.Now()
+	if after := s.p.cfg.Limits.FloodAfter; s.held == 0 && after > 0 {
+		s.held = s.p.now()
 		if s.flood == nil {
 			s.flood = time.AfterFunc(after, s.checkFlood)
 		} else {
@@ -274,7 +280,7 @@ func (s *Session) holdLocked() {
 func (s *Session) checkFlood() {
 	after := s.p.cfg.Limits.FloodAfter
 	s.mu.Lock()
-	if s.ended || s.held.IsZero() {
+	if s.ended || s.held == 0 {
 		s.mu.Unlock()
 		return
 	}
@@ -283,7 +289,7 @@ func (s *Session) checkFlood() {
 		s.mu.Unlock()
 		return
 	}
-	since := s.held
+	since := s.p.made.Add(s.held)
 	taken, ok := s.link.takesLines()
 	if !ok {
 		s.flood.Reset(after)
@@ -319,14 +325,22 @@ func (s *Session) Update(f func(*session.Info)) {
 		return
 	}
 	s.info = info
-	s.caps = session.CapsOf(s.info, s.prefs)
+	s.caps = s.capsLocked()
 	if u := s.log.update(); u == nil {
-		s.appendLocked(line{kind: lineUpdate, info: info})
+		s.appendLocked(line{kind: lineUpdate, info: &info})
 	} else if s.live {
 		s.log.pending = true // it is on its way: another follows when it is processed
 	} else {
-		u.info = info
+		u.info = &info
 	}
+}
+
+// capsLocked returns what follows from info and prefs.
+func (s *Session) capsLocked() session.Caps {
+	if s.prefs == nil {
+		return session.CapsOf(s.info, session.Prefs{})
+	}
+	return session.CapsOf(s.info, *s.prefs)
 }
 
 // trimInfo cuts what clients say of themselves to a size that can be kept.
@@ -362,7 +376,9 @@ func (s *Session) Disconnect(reason string) {
 	s.appendLocked(line{kind: lineClose, reason: cut(reason, 1<<10)})
 	s.returnLocked(true)
 	wake := s.wakeLocked()
-	close(s.gone)
+	if s.gone != nil {
+		close(s.gone)
+	}
 	s.mu.Unlock()
 	wake()
 	s.out.Lock()
@@ -401,7 +417,7 @@ func (s *Session) processed(n uint64) (over bool) {
 	input, update, over := s.log.process(n)
 	if update && s.log.pending {
 		s.log.pending = false
-		s.appendLocked(line{kind: lineUpdate, info: s.info})
+		s.appendLocked(line{kind: lineUpdate, info: new(s.info)})
 	}
 	if len(s.log.lines) == 0 && s.settled != nil {
 		close(s.settled)
@@ -409,8 +425,8 @@ func (s *Session) processed(n uint64) (over bool) {
 	}
 	wake := func() {}
 	if input {
-		if !s.held.IsZero() && s.log.half(l.RingLines, l.RingBytes) {
-			s.held = time.Time{}
+		if s.held != 0 && s.log.half(l.RingLines, l.RingBytes) {
+			s.held = 0
 			s.flood.Stop()
 		}
 		wake = s.wakeLocked()
@@ -426,7 +442,7 @@ func (s *Session) seatLocked(a *attachment, i link.Index) *link.Seat {
 	s.link, s.index, s.live, s.owed = a, i, false, 0
 	if s.log.pending { // nothing is on its way any more
 		s.log.pending = false
-		s.log.update().info = s.info
+		s.log.update().info = new(s.info)
 	}
 	return &link.Seat{
 		Index: i, ID: s.id, Number: s.number, Info: s.info,
@@ -509,13 +525,10 @@ func (s *Session) returnLocked(all bool) {
 }
 
 // status returns the session's entry in the Portal's Status.
-func (s *Session) status(now time.Time) SessionStatus {
+func (s *Session) status(now time.Duration) SessionStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	idle := now.Sub(s.began)
-	if !s.lastRead.IsZero() {
-		idle = now.Sub(s.lastRead)
-	}
+	idle := now - max(s.began, s.lastRead)
 	return SessionStatus{
 		Number: s.number, Protocol: s.info.Protocol, Addr: s.info.Addr, Client: s.info.Client,
 		Account: s.account, Puppet: s.puppet, IdleSeconds: int64(idle / time.Second), Ended: s.ended,

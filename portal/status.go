@@ -87,7 +87,7 @@ func (p *Portal) Status() Status {
 	st.Server.Aside = p.asideStatusLocked()
 	p.mu.Unlock()
 	st.Plugins, st.Services = p.services.Plugins(), p.services.Status()
-	now := time.Now()
+	now := p.now()
 	for _, s := range p.list() {
 		st.Sessions = append(st.Sessions, s.status(now))
 	}

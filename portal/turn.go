@@ -301,8 +301,11 @@ func (s *Session) login(account, puppet string) {
 func (s *Session) prefer(prefs session.Prefs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.prefs = prefs
-	s.caps = session.CapsOf(s.info, s.prefs)
+	s.prefs = nil
+	if prefs != (session.Prefs{}) {
+		s.prefs = &prefs
+	}
+	s.caps = s.capsLocked()
 }
 
 // act does what the Server asks of the Portal. S is told how it goes; it may be

@@ -246,6 +246,7 @@ func (s *Server) take(f link.Frame) error {
 		s.credit(f)
 		return nil
 	case *link.Ping:
+		s.commands.Tidy(s.world.Now())
 		return s.conn.Send(&link.Pong{Seq: f.Seq})
 	case *link.Drain:
 		if s.drain == nil {

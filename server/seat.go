@@ -128,6 +128,7 @@ func (s *Server) hook(what string, fn func() error) {
 // addSeat opens the session that f announces. stored is the last line that the
 // store knows to be processed.
 func (s *Server) addSeat(f *link.Seat, stored uint64) {
+	s.names.ShareInfo(&f.Info)
 	seat := &seat{
 		index: f.Index, session: s.world.OpenSession(f.ID, f.Number, f.Info, s.portal),
 		last: f.Processed, done: max(stored, f.Processed), told: f.Processed, unread: f.Unread,
@@ -165,6 +166,7 @@ func (s *Server) takeLine(index link.Index, l line) error {
 	}
 	seat.last = l.n
 	if u, ok := l.frame.(*link.Update); ok {
+		s.names.ShareInfo(&u.Info)
 		seat.session.SetInfo(u.Info) // at once: see link/SPEC.md, section 3
 	}
 	if l.n <= seat.done {

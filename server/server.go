@@ -17,6 +17,7 @@ import (
 	"mudlark.dev/lock"
 	"mudlark.dev/message"
 	"mudlark.dev/service"
+	"mudlark.dev/session"
 	"mudlark.dev/store"
 	"mudlark.dev/world"
 )
@@ -135,6 +136,7 @@ type Server struct {
 	// The loop's, for whoever holds the baton.
 	seats      map[link.Index]*seat
 	bySession  map[*world.Session]*seat
+	names      session.Names    // what many clients tell of themselves alike
 	watches    map[*seat]*watch // of seats that have values reported
 	stale      bool             // a reported value may have changed
 	reportedAt time.Time        // when they were looked at last

@@ -107,10 +107,9 @@ type Codec struct {
 	sub    []byte
 	skip   bool // the payload is not wanted: over its limit, or its option is not in force
 	line   []byte
-	cr     bool // the last byte of text was a CR, which ended a line: an LF or NUL belongs to it
-	over   bool // the line is over its limit: what comes until its end is skipped
-	us     [256]qstate
-	them   [256]qstate
+	cr     bool          // the last byte of text was a CR, which ended a line: an LF or NUL belongs to it
+	over   bool          // the line is over its limit: what comes until its end is skipped
+	opts   []optionState // those that are not qNo: few of 512
 	out    []byte
 
 	decode   func([]byte) string // nil: UTF-8
@@ -205,6 +204,22 @@ func (c *Codec) Decode(in []byte, emit func(Event)) (more bool) {
 		}
 	}
 	return false
+}
+
+// Compact gives up the memory that the Codec keeps to decode what comes next, where
+// nothing is half received. It is for connections that are idle.
+func (c *Codec) Compact() {
+	if len(c.sub) == 0 {
+		c.sub = nil
+	}
+	if len(c.line) == 0 {
+		c.line = nil
+	}
+	if len(c.opts) == 0 {
+		c.opts = nil
+	} else if cap(c.opts)-len(c.opts) > 4 {
+		c.opts = append(make([]optionState, 0, len(c.opts)), c.opts...)
+	}
 }
 
 // Pause, called by emit, has Decode return soon, with what it has not

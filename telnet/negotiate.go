@@ -1,5 +1,7 @@
 package telnet
 
+import "slices"
+
 // A Policy says what the Codec does about one option. The zero value refuses
 // it on both sides.
 type Policy struct {
@@ -33,11 +35,41 @@ const (
 // on reports whether the option is in force.
 func (q qstate) on() bool { return q == qYes || q == qWantNo || q == qWantNoAgain }
 
-func (c *Codec) q(o Option, s Side) *qstate {
-	if s == Them {
-		return &c.them[o]
+// An optionState is the state of an option on a side.
+type optionState struct {
+	option Option
+	side   Side
+	q      qstate
+}
+
+// at returns the place of an option's state in c.opts, or -1.
+func (c *Codec) at(o Option, s Side) int {
+	for i := range c.opts {
+		if e := &c.opts[i]; e.option == o && e.side == s {
+			return i
+		}
 	}
-	return &c.us[o]
+	return -1
+}
+
+func (c *Codec) q(o Option, s Side) qstate {
+	if i := c.at(o, s); i >= 0 {
+		return c.opts[i].q
+	}
+	return qNo
+}
+
+func (c *Codec) set(o Option, s Side, q qstate) {
+	i := c.at(o, s)
+	switch {
+	case i < 0 && q != qNo:
+		c.opts = append(c.opts, optionState{o, s, q})
+	case i < 0:
+	case q == qNo:
+		c.opts = slices.Delete(c.opts, i, i+1)
+	default:
+		c.opts[i].q = q
+	}
 }
 
 // On reports whether the option is in force on that side. One that we have asked
@@ -46,7 +78,7 @@ func (c *Codec) On(o Option, s Side) bool { return c.q(o, s).on() }
 
 // Asking reports whether an answer about the option is still to come.
 func (c *Codec) Asking(o Option, s Side) bool {
-	q := *c.q(o, s)
+	q := c.q(o, s)
 	return q != qNo && q != qYes && q != qDropped
 }
 
@@ -57,18 +89,18 @@ func (c *Codec) Asking(o Option, s Side) bool {
 // The answer is reported as OptionChanged. TIMING-MARK is never in force: it can
 // be asked for again once that was reported.
 func (c *Codec) AppendEnable(dst []byte, o Option, s Side) []byte {
-	q := c.q(o, s)
-	switch *q {
+	switch c.q(o, s) {
 	case qNo, qDropped:
-		*q = qWantYes
+		q := qWantYes
 		if c.announced(o, s) {
-			*q = qYes
+			q = qYes
 		}
+		c.set(o, s, q)
 		return append(dst, byte(IAC), byte(s.ask()), byte(o))
 	case qWantNo:
-		*q = qWantNoAgain
+		c.set(o, s, qWantNoAgain)
 	case qWantYesNever:
-		*q = qWantYes
+		c.set(o, s, qWantYes)
 	}
 	return dst
 }
@@ -76,18 +108,18 @@ func (c *Codec) AppendEnable(dst []byte, o Option, s Side) []byte {
 // AppendDisable appends what ends the option on that side; nothing if it is off
 // already, or if an answer must be waited for: Decode ends it after that.
 func (c *Codec) AppendDisable(dst []byte, o Option, s Side) []byte {
-	q := c.q(o, s)
-	switch *q {
+	switch c.q(o, s) {
 	case qYes:
-		*q = qWantNo
+		q := qWantNo
 		if c.announced(o, s) {
-			*q = qDropped
+			q = qDropped
 		}
+		c.set(o, s, q)
 		return append(dst, byte(IAC), byte(s.deny()), byte(o))
 	case qWantNoAgain:
-		*q = qWantNo
+		c.set(o, s, qWantNo)
 	case qWantYes:
-		*q = qWantYesNever
+		c.set(o, s, qWantYesNever)
 	}
 	return dst
 }
@@ -104,9 +136,9 @@ func (c *Codec) negotiate(cmd Command, o Option, emit func(Event)) {
 	if o == TimingMark {
 		// RFC 860, section 5: a mark is no state. Each request is answered, and
 		// each answer ends its request.
-		switch asked := *q != qNo; {
+		switch asked := q != qNo; {
 		case asked:
-			*q = qNo
+			c.set(o, side, qNo)
 			emit(Event{Kind: OptionChanged, Option: o, Side: side, On: yes})
 		case cmd == DO && p.AcceptUs:
 			c.reply(WILL, o)
@@ -118,42 +150,43 @@ func (c *Codec) negotiate(cmd Command, o Option, emit func(Event)) {
 	if c.announced(o, side) {
 		// Once it was announced, a DO may be the late answer to that, and a
 		// refusal could overtake the next announcement.
-		if yes && *q == qNo {
+		if yes && q == qNo {
 			c.reply(WONT, o)
 		}
 		return
 	}
-	was, asked := q.on(), *q == qWantYes || *q == qWantYesNever
+	was, asked := q.on(), q == qWantYes || q == qWantYesNever
 	if yes {
 		accept := side == Us && p.AcceptUs || side == Them && p.AcceptThem
-		switch *q {
+		switch q {
 		case qNo:
 			if accept {
-				*q = qYes
+				q = qYes
 				c.reply(side.ask(), o)
 			} else {
 				c.reply(side.deny(), o)
 			}
 		case qWantNo: // an answer that should not be: RFC 1143 takes the option as off
-			*q = qNo
+			q = qNo
 		case qWantNoAgain, qWantYes:
-			*q = qYes
+			q = qYes
 		case qWantYesNever:
-			*q = qWantNo
+			q = qWantNo
 			c.reply(side.deny(), o)
 		}
 	} else {
-		switch *q {
+		switch q {
 		case qYes:
-			*q = qNo
+			q = qNo
 			c.reply(side.deny(), o)
 		case qWantNo, qWantYes, qWantYesNever:
-			*q = qNo
+			q = qNo
 		case qWantNoAgain:
-			*q = qWantYes
+			q = qWantYes
 			c.reply(side.ask(), o)
 		}
 	}
+	c.set(o, side, q)
 	if now := q.on(); now != was || asked && !now {
 		emit(Event{Kind: OptionChanged, Option: o, Side: side, On: now})
 	}
@@ -168,15 +201,15 @@ func (c *Codec) announced(o Option, s Side) bool {
 // occur under these: what we said last about an announced option is what
 // counts, and one that no longer is announced and was dropped is off.
 func (c *Codec) adopt() {
-	for o := range c.us {
-		q := &c.us[o]
-		switch announced := c.announced(Option(o), Us); {
-		case announced && (*q == qWantYes || *q == qWantYesNever):
-			*q = qYes
-		case announced && (*q == qWantNo || *q == qWantNoAgain):
-			*q = qDropped
-		case !announced && *q == qDropped:
-			*q = qNo
+	for _, e := range slices.Clone(c.opts) {
+		switch announced := c.announced(e.option, e.side); {
+		case e.side != Us:
+		case announced && (e.q == qWantYes || e.q == qWantYesNever):
+			c.set(e.option, Us, qYes)
+		case announced && (e.q == qWantNo || e.q == qWantNoAgain):
+			c.set(e.option, Us, qDropped)
+		case !announced && e.q == qDropped:
+			c.set(e.option, Us, qNo)
 		}
 	}
 }

@@ -118,6 +118,9 @@ func (t *TermTypes) Add(payload []byte) (again bool) {
 	if t.Answers >= maxTermTypes {
 		t.done = true
 	}
+	if t.done {
+		t.last = ""
+	}
 	return !t.done
 }
 

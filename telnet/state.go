@@ -1,6 +1,7 @@
 package telnet
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/binary"
 	"errors"
@@ -45,17 +46,18 @@ func (c *Codec) AppendBinary(dst []byte) ([]byte, error) {
 		dst = binary.AppendUvarint(dst, uint64(len(b)))
 		dst = append(dst, b...)
 	}
-	for _, side := range []*[256]qstate{&c.us, &c.them} {
+	opts := slices.SortedFunc(slices.Values(c.opts), func(a, b optionState) int { return cmp.Compare(a.option, b.option) })
+	for _, side := range []Side{Us, Them} {
 		n := 0
-		for _, q := range side {
-			if q != qNo {
+		for _, e := range opts {
+			if e.side == side {
 				n++
 			}
 		}
 		dst = binary.AppendUvarint(dst, uint64(n))
-		for o, q := range side {
-			if q != qNo {
-				dst = append(dst, byte(o), byte(q))
+		for _, e := range opts {
+			if e.side == side {
+				dst = append(dst, byte(e.option), byte(e.q))
 			}
 		}
 	}
@@ -98,7 +100,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 		*p.to = append([]byte(nil), data[k:k+int(n)]...)
 		data = data[k+int(n):]
 	}
-	for _, side := range []*[256]qstate{&next.us, &next.them} {
+	for _, side := range []Side{Us, Them} {
 		n, k := binary.Uvarint(data)
 		if k <= 0 || n > 256 || uint64(len(data)-k) < 2*n {
 			return bad("the options are cut short")
@@ -108,7 +110,7 @@ func (c *Codec) UnmarshalBinary(data []byte) error {
 			if qstate(data[1]) > lastQ {
 				return bad("no such state of an option")
 			}
-			side[data[0]] = qstate(data[1])
+			next.set(Option(data[0]), side, qstate(data[1]))
 			data = data[2:]
 		}
 	}

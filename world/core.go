@@ -88,18 +88,22 @@ type core struct {
 	account     *core // of a character: whose it is
 	away        ID    // of a character that nobody plays: where it was
 
-	// Of accounts.
+	*accountPart // nil of all others
+
+	dirty   bool
+	deleted bool
+	isNew   bool            // not in the store yet
+	large   map[string]bool // attributes that have a record of their own in the store
+}
+
+// accountPart is what accounts have.
+type accountPart struct {
 	password   Password
 	perms      []string
 	superuser  bool
 	characters []ID
 	lastPuppet ID
 	lastLogin  int64 // Unix seconds
-
-	dirty   bool
-	deleted bool
-	isNew   bool            // not in the store yet
-	large   map[string]bool // attributes that have a record of their own in the store
 }
 
 // attr is an attribute's value and its stored form.

@@ -227,8 +227,10 @@ func (w *World) loadEntity(key string, data []byte) error {
 	c.arrived = uint64(max(f.int("arrived"), 0))
 	w.arrivals = max(w.arrivals, c.arrived)
 	c.home, c.away = f.id("home"), f.id("away")
-	c.password, c.perms, c.superuser = Password(f.text("password")), f.texts("perms"), f.flag("super")
-	c.lastPuppet, c.lastLogin = f.id("last"), f.int("login")
+	if a := c.accountPart; a != nil {
+		a.password, a.perms, a.superuser = Password(f.text("password")), f.texts("perms"), f.flag("super")
+		a.lastPuppet, a.lastLogin = f.id("last"), f.int("login")
+	}
 	for k, v := range m {
 		if !slices.Contains(entityFields, k) {
 			if c.rest == nil {
@@ -495,6 +497,9 @@ func (w *World) tie(c *core, r refs) {
 		c.account = a
 	}
 	for _, v := range r.characters {
+		if c.accountPart == nil {
+			break // only accounts have some
+		}
 		if n, ok := v.(int64); ok && n > 0 {
 			c.characters = append(c.characters, ID(n))
 		}

@@ -46,6 +46,9 @@ func (w *World) newCore(k *class, name string) *core {
 
 func (w *World) makeCore(id ID, f family, k *class) *core {
 	c := &core{w: w, id: id, family: f, typeclass: k.name}
+	if f == famAccount {
+		c.accountPart = new(accountPart)
+	}
 	c.become(k)
 	return c
 }

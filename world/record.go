@@ -263,11 +263,12 @@ func (s *Session) store(out *Changes) {
 	if data == nil {
 		data = map[string]any{}
 	}
+	prefs := s.Prefs()
 	out.put(RecordSession, key, encode("s", map[string]any{
 		"portal": s.portal, "account": idOf(s.account), "puppet": idOf(s.puppet), "data": data,
-		"sets": texts(s.sets), "since": s.since.Unix(),
-		"nocolor": s.prefs.NoColor, "screenreader": s.prefs.ScreenReader, "width": int64(s.prefs.Width), "encoding": s.prefs.Encoding,
-		"links": s.prefs.Links, "wrap": s.prefs.Wrap,
+		"sets": texts(s.sets), "since": s.Since().Unix(),
+		"nocolor": prefs.NoColor, "screenreader": prefs.ScreenReader, "width": int64(prefs.Width), "encoding": prefs.Encoding,
+		"links": prefs.Links, "wrap": prefs.Wrap,
 	}))
 }
 

@@ -21,12 +21,12 @@ type Session struct {
 	number  uint64
 	portal  string
 	info    session.Info
-	prefs   session.Prefs
+	prefs   *session.Prefs // nil: none; it is not changed
 	account *core
 	puppet  *core
 	data    map[string]any
 	sets    []string
-	since   time.Time   // of the connection
+	since   int64       // of the connection: Unix nanoseconds
 	last    time.Time   // the last input, in memory only
 	alone   [1]*Session // itself: who gets what is said to it alone
 
@@ -40,7 +40,7 @@ type Session struct {
 // what they played.
 func (w *World) OpenSession(id session.ID, number uint64, info session.Info, portal string) *Session {
 	now := w.Now()
-	s := &Session{w: w, id: id, number: number, portal: portal, info: info, since: now, last: now, sets: []string{"unloggedin"}}
+	s := &Session{w: w, id: id, number: number, portal: portal, info: info, since: now.UnixNano(), last: now, sets: []string{"unloggedin"}}
 	s.alone[0] = s
 	w.sessions[id] = s
 	w.note(func() { delete(w.sessions, id) })
@@ -51,9 +51,9 @@ func (w *World) OpenSession(id session.ID, number uint64, info session.Info, por
 	delete(w.stored, id)
 	w.note(func() { w.stored[id] = old })
 	s.isRow = true
-	s.prefs, s.data, s.sets = old.prefs, old.data, old.sets
+	s.prefs, s.data, s.sets = keptPrefs(old.prefs), old.data, old.sets
 	if old.since != 0 {
-		s.since = time.Unix(old.since, 0)
+		s.since = time.Unix(old.since, 0).UnixNano()
 	}
 	if a := w.entities[old.account]; a != nil && a.family == famAccount {
 		s.account = a
@@ -144,14 +144,19 @@ func (s *Session) Info() session.Info { return s.info }
 func (s *Session) SetInfo(i session.Info) { s.info = i }
 
 // Prefs returns what the player prefers.
-func (s *Session) Prefs() session.Prefs { return s.prefs }
+func (s *Session) Prefs() session.Prefs {
+	if s.prefs == nil {
+		return session.Prefs{}
+	}
+	return *s.prefs
+}
 
 // SetPrefs sets that and tells the Portal.
 func (s *Session) SetPrefs(p session.Prefs) {
-	if p == s.prefs {
+	if p == s.Prefs() {
 		return
 	}
-	set(s.w, &s.prefs, p)
+	set(s.w, &s.prefs, keptPrefs(p))
 	s.w.Emit(PrefsChanged{s})
 	s.mark()
 }
@@ -231,7 +236,7 @@ func (s *Session) SetData(key string, value any) error {
 }
 
 // Since returns when its client connected.
-func (s *Session) Since() time.Time { return s.since }
+func (s *Session) Since() time.Time { return time.Unix(0, s.since) }
 
 // LastInput returns when its player last typed something, as far as this
 // Server knows.
@@ -239,6 +244,14 @@ func (s *Session) LastInput() time.Time { return s.last }
 
 // Touch notes that the player typed something at that time.
 func (s *Session) Touch(now time.Time) { s.last = now }
+
+// keptPrefs returns preferences as a session keeps them: most have none.
+func keptPrefs(p session.Prefs) *session.Prefs {
+	if p == (session.Prefs{}) {
+		return nil
+	}
+	return &p
+}
 
 // LockID implements lock.Subject: the puppet's, else the account's.
 func (s *Session) LockID() uint64 {

@@ -65,6 +65,7 @@ var table = []row{
 	{pkg: "message"},
 	{pkg: free},
 	{pkg: "bench/floor"}, // what the game is measured by has nothing of it
+	{pkg: "bench/idle"},  // has nothing but tests
 	{pkg: "internal/deptest"},
 	{pkg: "internal/gcpace"},
 	{pkg: "internal/nonblock"},

@@ -7,6 +7,7 @@ import (
 	"syscall"
 )
 
-func rawConn(net.Conn) syscall.RawConn { return nil }
+// Raw returns nil: here nothing can be written without waiting.
+func Raw(net.Conn) syscall.RawConn { return nil }
 
 func (a *attempt) once(uintptr) bool { return true }

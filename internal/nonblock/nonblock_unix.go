@@ -7,7 +7,9 @@ import (
 	"syscall"
 )
 
-func rawConn(c net.Conn) syscall.RawConn {
+// Raw returns the socket of c, or nil if it has none that can be written without
+// waiting.
+func Raw(c net.Conn) syscall.RawConn {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
 		return nil

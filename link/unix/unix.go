@@ -76,10 +76,13 @@ var (
 // A transport is a socket that can be written without waiting.
 type transport struct {
 	*net.UnixConn
-	nonblock.Writer
+	raw syscall.RawConn
 }
 
-func newTransport(c *net.UnixConn) *transport { return &transport{c, nonblock.New(c)} }
+func newTransport(c *net.UnixConn) *transport { return &transport{c, nonblock.Raw(c)} }
+
+// WriteNow implements link.NowWriter.
+func (t *transport) WriteNow(p []byte) (int, error) { return nonblock.Write(t.raw, p) }
 
 // Listen opens the socket at Path(path). A socket file that nobody listens at
 // any more is replaced; one that somebody answers at is an error. The caller

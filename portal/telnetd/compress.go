@@ -31,7 +31,7 @@ func (cl *client) Write(p []byte) (int, error) {
 }
 
 func (cl *client) writeLocked(p []byte) (int, error) {
-	cl.wrote = time.Now()
+	cl.wrote.Store(int64(time.Since(cl.pr.began)))
 	if cl.deflate == nil {
 		return cl.Conn.Write(p)
 	}

@@ -3,7 +3,7 @@ package telnetd
 import (
 	"cmp"
 	"strings"
-	"time"
+	"unique"
 
 	"mudlark.dev/charset"
 	"mudlark.dev/session"
@@ -23,7 +23,7 @@ type received struct {
 
 // decode handles what was received.
 func (cl *client) decode(in []byte) {
-	r := received{cl: cl, next: cl.info}
+	r := received{cl: cl}
 	if cl.session != nil {
 		r.next = cl.session.Info()
 		if cl.resizing != nil {
@@ -31,6 +31,7 @@ func (cl *client) decode(in []byte) {
 		}
 		cl.setDecoder(cl.session.Caps().Encoding)
 	} else {
+		r.next = *cl.info // nobody else changes it
 		cl.setDecoder(r.next.Encoding)
 	}
 	before := r.next
@@ -40,12 +41,13 @@ func (cl *client) decode(in []byte) {
 		cl.Write(out)
 	}
 	if r.facts {
+		cl.pr.share(&cl.facts)
 		cl.facts.describe(&r.next, cl.pr.fallback.Name())
 	}
 	switch {
-	case cl.asked.over():
+	case cl.asked.over(&negotiation):
 		cl.leave = "Your client negotiates without end."
-	case cl.faulty.over():
+	case cl.faulty.over(&nonsense):
 		cl.leave = "Your client sends data that makes no sense."
 	}
 	cl.mu.Unlock()
@@ -59,11 +61,11 @@ func (cl *client) decode(in []byte) {
 	switch {
 	case next == before:
 	case cl.session == nil:
-		cl.info = next
+		*cl.info = next
 	case next.Width != before.Width || next.Height != before.Height:
 		// A window that is being dragged reports many sizes: the last one
 		// counts.
-		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
+		if cl.now()-cl.resized >= resizeEvery {
 			cl.pass(next)
 		} else {
 			last := next // of its own: next is to stay off the heap
@@ -94,9 +96,9 @@ func (cl *client) setDecoder(encoding string) {
 // pass tells the Portal what is known of the client.
 func (cl *client) pass(next session.Info) {
 	cl.resizing = nil
-	cl.resized = time.Now()
+	cl.resized = cl.now()
 	cl.mu.Lock()
-	cl.told = next
+	cl.caps = unique.Make(session.CapsOf(next, session.Prefs{}))
 	cl.mu.Unlock()
 	cl.session.Update(func(i *session.Info) { *i = next })
 }
@@ -116,7 +118,7 @@ func (r *received) event(e telnet.Event) {
 		}
 		if !cl.garbled && strings.ContainsRune(e.Text, '\uFFFD') {
 			cl.garbled = true // said once
-			cl.log.Info("a line is not of the client's encoding", "encoding", cmp.Or(cl.decoding, "UTF-8"))
+			cl.logger().Info("a line is not of the client's encoding", "encoding", cmp.Or(cl.decoding, "UTF-8"))
 		}
 		cl.add(input{line: e.Text, size: len(e.Text)})
 		if cl.size >= maxPending {
@@ -125,8 +127,8 @@ func (r *received) event(e telnet.Event) {
 	case telnet.LineTooLong:
 		r.tooLong = true
 	case telnet.OptionChanged:
-		if !cl.opened.IsZero() {
-			cl.latency, cl.opened = time.Since(cl.opened), time.Time{}
+		if cl.opened != 0 {
+			cl.latency, cl.opened = cl.now()-cl.opened, 0
 		}
 		r.changed(e.Option, e.Side, e.On)
 	case telnet.Subnegotiation:
@@ -134,19 +136,19 @@ func (r *received) event(e telnet.Event) {
 	case telnet.SubDropped:
 		cl.dropped++
 		if e.Option == telnet.GMCP || e.Option == telnet.MSDP {
-			cl.faulty.take()
+			cl.faulty.take(&nonsense, cl.now())
 		} else {
-			cl.asked.take()
+			cl.mayAsk()
 		}
 	case telnet.Other:
-		if e.Command == telnet.AYT && cl.asked.take() {
+		if e.Command == telnet.AYT && cl.mayAsk() {
 			r.out = telnet.AppendText(r.out, "[Yes]\n")
 		}
 	case telnet.Inflation:
 		cl.inflated = e.On
 	case telnet.InflateError:
 		// Where plain text would begin again cannot be known.
-		cl.log.Info("compressed input cannot be read", "err", e.Err)
+		cl.logger().Info("compressed input cannot be read", "err", e.Err)
 		r.out = cl.codec.AppendDisable(r.out, telnet.MCCP3, telnet.Us)
 		cl.leave = "What your client compresses cannot be read."
 	}
@@ -200,7 +202,7 @@ func (r *received) changed(o telnet.Option, s telnet.Side, on bool) {
 		cl.compress(on, before)
 	case telnet.TimingMark:
 		if s == telnet.Them && cl.mark != nil {
-			cl.latency = time.Since(cl.probed)
+			cl.latency = cl.now() - cl.probed
 			close(cl.mark)
 			cl.mark = nil
 		}
@@ -227,7 +229,7 @@ func (r *received) sub(o telnet.Option, payload []byte) {
 		r.msdp(payload)
 		return
 	}
-	if !cl.asked.take() {
+	if !cl.mayAsk() {
 		return
 	}
 	switch o {

@@ -57,7 +57,7 @@ func (cl *client) probe(ctx context.Context) {
 			return
 		}
 		mark = make(chan struct{})
-		cl.mark, cl.probed = mark, time.Now()
+		cl.mark, cl.probed = mark, cl.now()
 		cl.Write(out)
 	}
 	cl.mu.Unlock()

@@ -101,12 +101,11 @@ func (cl *client) AppendAnswered(dst []byte) []byte {
 // as well if it has GMCP, and its stream is ended.
 func (cl *client) Close(reason string) error {
 	cl.mu.Lock()
-	told := cl.told
+	caps := cl.caps.Value()
 	cl.mu.Unlock()
 	var out []byte
 	if reason != "" {
-		caps := session.CapsOf(told, session.Prefs{})
-		if told.GMCP {
+		if caps.GMCP {
 			out, _ = appendGMCP(out, "Core.Goodbye", message.New("goodbye", reason)) // a text that Check may refuse is not told this way
 		}
 		text, _ := cl.AppendText(nil, reason, caps, message.Options{NoColor: true})

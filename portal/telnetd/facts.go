@@ -28,6 +28,13 @@ type facts struct {
 	helloVer   string
 }
 
+// share has f's texts share their memory with those of other clients.
+func (pr *Protocol) share(f *facts) {
+	pr.namesMu.Lock()
+	defer pr.namesMu.Unlock()
+	pr.names.Share(&f.tty.Client, &f.tty.Terminal, &f.charset, &f.envCharset, &f.envClient, &f.envVersion, &f.envTerm, &f.hello, &f.helloVer)
+}
+
 // A tristate is a word that may be missing.
 type tristate int8
 

@@ -71,8 +71,8 @@ func (r *received) gmcp(payload []byte) {
 
 // bad counts data that makes no sense.
 func (r *received) bad(why string) {
-	r.cl.faulty.take()
-	r.cl.log.Debug("message of the client dropped", "err", why)
+	r.cl.faulty.take(&nonsense, r.cl.now())
+	r.cl.logger().Debug("message of the client dropped", "err", why)
 }
 
 func texts(list []any) []string {

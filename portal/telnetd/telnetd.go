@@ -7,7 +7,9 @@
 // here depends on the client's answers: one that never answers, or talks first,
 // plays all the same.
 //
-// One goroutine reads each connection. While the session's ring is full it goes
+// One goroutine reads each connection. It ends once its client has said nothing for a
+// while (sweep.go), and the Portal starts another when something comes, as most clients
+// are idle most of the time. While the session's ring is full it goes
 // on reading for the sake of telnet commands and of the connection's end, and
 // keeps what the client says up to a bound; then it reads no more until there is
 // room. There is one way out: client.Write, which compresses where that was
@@ -24,7 +26,9 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+	"unique"
 
 	"mudlark.dev/charset"
 	"mudlark.dev/message"
@@ -48,7 +52,6 @@ const (
 
 // Bounds of a connection.
 const (
-	readSize    = 1 << 10  // bytes read at once; an idle connection keeps as much
 	maxPending  = 64 << 10 // bytes of what waits for the ring; no more is read then
 	maxLine     = message.MaxBytes / 2
 	resizeEvery = 100 * time.Millisecond
@@ -57,7 +60,7 @@ const (
 
 // Config has the settings of the protocol. The zero value is a working default.
 type Config struct {
-	Wait      time.Duration // how long a client has to answer before it gets the first screen; 0 means 500ms
+	Wait      time.Duration // how long a client has to answer before it gets the first screen, half of it for the first answer; 0 means 500ms
 	KeepAlive time.Duration // a client that nothing was sent to for this long is sent a NOP; 0 means 1m, negative never
 	Logger    *slog.Logger  // nil means slog.Default()
 
@@ -84,6 +87,11 @@ type Protocol struct {
 	policies map[telnet.Option]telnet.Policy
 	fallback *charset.Charset
 	offers   []string // for CHARSET
+	began    time.Time
+	sweeper  sweeper
+
+	namesMu sync.Mutex // taken last
+	names   session.Names
 }
 
 var (
@@ -123,7 +131,7 @@ func New(cfg Config) (*Protocol, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telnetd: %w", err)
 	}
-	pr := &Protocol{cfg: cfg, on: on, policies: policies(on), fallback: fallback, offers: []string{"UTF-8"}}
+	pr := &Protocol{cfg: cfg, on: on, policies: policies(on), fallback: fallback, offers: []string{"UTF-8"}, began: time.Now()}
 	for _, name := range []string{fallback.Name(), "ISO-8859-1", "US-ASCII"} {
 		if name != "UTF-8" && (name != fallback.Name() || len(pr.offers) == 1) {
 			pr.offers = append(pr.offers, name)
@@ -136,25 +144,28 @@ func New(cfg Config) (*Protocol, error) {
 func (*Protocol) Key() string { return Key }
 
 // ServeConn implements portal.Protocol.
-func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Portal) error {
-	limits := p.Limits()
-	if limits.LineBytes <= 0 || limits.LineBytes > maxLine {
-		limits.LineBytes = maxLine
+func (pr *Protocol) ServeConn(ctx context.Context, c *portal.Conn, p *portal.Portal) (err error) {
+	cl := pr.newClient(c, p)
+	pr.sweeper.add(cl)
+	defer cl.over(&err)
+	if err := cl.offer(); err != nil {
+		return ignoreClosed(err)
 	}
-	cl := &client{
-		Conn: c, pr: pr, p: p, lineBytes: limits.LineBytes,
-		info:   session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil},
-		log:    pr.cfg.Logger.With("proto", Key, "remote", c.RemoteAddr().String()),
-		asked:  budget{most: 200, every: 50 * time.Millisecond, enough: 5000},
-		faulty: budget{most: 20, every: 3 * time.Second},
+	return cl.loop(ctx)
+}
+
+func (pr *Protocol) newClient(c *portal.Conn, p *portal.Portal) *client {
+	lineBytes := p.Limits().LineBytes
+	if lineBytes <= 0 || lineBytes > maxLine {
+		lineBytes = maxLine
 	}
-	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: limits.LineBytes, Allow: cl.asked.take})
-	defer cl.codec.Close()
-	cl.facts.describe(&cl.info, pr.fallback.Name())
-	// The context's end ends the read.
-	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	return cl.serve(ctx)
+	cl := new(client)
+	cl.Conn, cl.pr, cl.p, cl.lineBytes = c, pr, p, lineBytes
+	cl.info = &session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil}
+	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: lineBytes, Allow: cl.mayAsk})
+	cl.facts.describe(cl.info, pr.fallback.Name())
+	cl.caps = unique.Make(session.Caps{})
+	return cl
 }
 
 // A client is one connection.
@@ -163,17 +174,17 @@ type client struct {
 	pr        *Protocol
 	p         *portal.Portal
 	lineBytes int
-	log       *slog.Logger
 
 	// codec's options are asked for by the reader and, around a password, under
 	// the session's output lock. mu is taken after that lock, never before.
 	mu       sync.Mutex
 	codec    *telnet.Codec
 	facts    facts
-	told     session.Info // what the Portal was told last
-	opened   time.Time    // when the options were offered; zero once one was answered
+	info     *session.Info               // what the Portal will be told as it gets the session; nil from then on
+	caps     unique.Handle[session.Caps] // of what the Portal was told last, without the player's preferences
+	opened   time.Duration               // when the options were offered; 0 once one was answered
 	latency  time.Duration
-	probed   time.Time     // when the mark was asked for that is not answered yet
+	probed   time.Duration // when the mark was asked for that is not answered yet
 	mark     chan struct{} // closed when it is
 	asked    budget        // of negotiation
 	faulty   budget        // of data that makes no sense
@@ -183,17 +194,24 @@ type client struct {
 	// The order of what is written, behind mu.
 	wmu     sync.Mutex
 	deflate *telnet.Deflater // while it is compressed
-	wrote   time.Time
+	wrote   atomic.Int64     // when something was written last, in nanoseconds since pr.began
+
+	// Of the sweeper.
+	place  int         // in its list
+	active atomic.Bool // the client has said something since it was looked at
+	rested atomic.Bool // it rests: no goroutine reads it
+	weary  atomic.Bool // it is to rest
 
 	// The reader's own.
 	session  *portal.Session // nil until the client is settled
-	info     session.Info    // until then
+	settle   time.Duration   // when it is to be settled at the latest
+	wake     time.Duration   // the read deadline that was set; 0: none
 	decoding string          // the encoding that lines are read by
 	answers  answered
 	queue    []input
-	size     int       // of the queue
-	full     bool      // its first waits for room in the ring
-	resized  time.Time // when the window size was last passed on
+	size     int           // of the queue
+	full     bool          // its first waits for room in the ring
+	resized  time.Duration // when the window size was last passed on
 	resizing *session.Info
 	foreign  string // the protocol that it speaks instead of telnet, once its first bytes say so
 	begun    bool   // something was read
@@ -227,7 +245,19 @@ func (cl *client) add(in input) {
 // errForeign ends a connection that was meant for another kind of server.
 var errForeign = errors.New("telnetd: a client of another protocol on the telnet port")
 
-func (cl *client) serve(ctx context.Context) error {
+// logger returns the log with what it says of each line of this client's.
+func (cl *client) logger() *slog.Logger {
+	return cl.pr.cfg.Logger.With("proto", Key, "remote", cl.RemoteAddr().String())
+}
+
+// now returns the time since the protocol was made.
+func (cl *client) now() time.Duration { return time.Since(cl.pr.began) }
+
+// mayAsk counts something that the client asks for.
+func (cl *client) mayAsk() bool { return cl.asked.take(&negotiation, cl.now()) }
+
+// offer begins the negotiation.
+func (cl *client) offer() error {
 	cl.mu.Lock()
 	var out []byte
 	for i, k := range all {
@@ -235,97 +265,146 @@ func (cl *client) serve(ctx context.Context) error {
 			out = cl.codec.AppendEnable(out, k.option, k.side)
 		}
 	}
-	cl.opened = time.Now()
+	cl.opened = max(cl.now(), 1)
 	cl.mu.Unlock()
-	if _, err := cl.Write(out); err != nil {
-		return ignoreClosed(err)
-	}
-	settle := time.Now().Add(cl.pr.cfg.Wait)
-	buf := make([]byte, readSize)
+	cl.settle = cl.now() + cl.pr.cfg.Wait
+	_, err := cl.Write(out)
+	return err
+}
+
+// loop reads the connection until it ends, or is to rest.
+func (cl *client) loop(ctx context.Context) error {
+	cl.rested.Store(false)
 	for {
-		wake := time.Time{}
+		wake := time.Duration(0)
 		if cl.session == nil {
-			if cl.settled() || cl.size >= maxPending || !time.Now().Before(settle) {
+			late := cl.late()
+			if cl.settled() || cl.size >= maxPending || cl.now() >= late {
 				if !cl.connect(ctx) {
 					return nil
 				}
 				continue
 			}
-			wake = settle
+			wake = late
 		} else {
-			at, err := cl.deliver(ctx)
-			if err != nil {
+			var err error
+			if wake, err = cl.deliver(ctx); err != nil {
 				return ignoreClosed(err)
 			}
-			wake = earlier(at, cl.keepAlive())
+			if cl.wake == passed && wake == 0 && !cl.full && !cl.more && cl.weary.Swap(false) {
+				cl.setWake(wake)
+				cl.rested.Store(true)
+				cl.mu.Lock()
+				cl.codec.Compact()
+				cl.mu.Unlock()
+				return &portal.RestError{Resume: cl.resume}
+			}
 		}
-		n, err := 0, error(nil)
+		var err error
 		if cl.more && cl.size < maxPending {
 			cl.decode(nil) // what was left compressed when there was too much
 		} else {
-			n, err = cl.read(ctx, buf, wake)
+			err = cl.read(wake)
 		}
-		if n > 0 {
-			if !cl.begun && isTLS(buf[:n]) {
-				cl.foreign = "TLS"
-			} else {
-				cl.decode(buf[:n])
-			}
-			cl.begun = true
-			if cl.foreign != "" {
-				return cl.refuse()
-			}
-		}
-		if cl.leave != "" {
-			return cl.sendAway()
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
-			// Time to deliver again, or to pass on a window size.
-		case ctx.Err() != nil:
-			return nil // the Portal stops and has said so
-		default:
-			cl.lost(ctx, err)
-			return nil
+		if over, err := cl.after(ctx, err); over {
+			return err
 		}
 	}
 }
 
-// earlier returns the earlier of two times, of which zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+// resume goes on after a rest, or with it: where no other than a goroutine can wait,
+// it does so here, where next to nothing is on its stack.
+func (cl *client) resume(ctx context.Context) (err error) {
+	defer cl.over(&err)
+	if over, err := cl.after(ctx, cl.Receive(cl.take)); over {
+		return err
 	}
-	return a
+	return cl.loop(ctx)
 }
 
-// keepAlive sends a NOP if nothing was sent for long, so that what lies between
-// knows the connection to be in use, and returns when to look again.
-func (cl *client) keepAlive() time.Time {
-	every := cl.pr.cfg.KeepAlive
-	if every < 0 {
-		return time.Time{}
+// over is the end of a goroutine, and of all unless err says that another follows.
+func (cl *client) over(err *error) {
+	if _, rests := (*err).(*portal.RestError); !rests {
+		cl.pr.sweeper.remove(cl)
+		cl.codec.Close()
 	}
-	cl.wmu.Lock()
-	defer cl.wmu.Unlock()
-	if time.Since(cl.wrote) >= every {
-		cl.writeLocked(telnet.AppendCommand(nil, telnet.NOP))
-	}
-	return cl.wrote.Add(every)
 }
 
-// read reads what has arrived, until wake if that is not zero. A wake-up by
-// OnSpace ends it as well.
-func (cl *client) read(ctx context.Context, buf []byte, wake time.Time) (int, error) {
-	cl.SetReadDeadline(wake)
+// read takes what arrives until wake, if that is not zero. A wake-up by OnSpace
+// ends it as well, and one by the sweeper.
+func (cl *client) read(wake time.Duration) error {
+	cl.setWake(wake)
 	if cl.full {
-		cl.session.OnSpace(func() { cl.SetReadDeadline(time.Unix(1, 0)) })
+		cl.session.OnSpace(cl.rouse)
 	}
-	if ctx.Err() != nil { // its deadline may just have been overwritten
-		return 0, context.Cause(ctx)
+	return cl.Receive(cl.take)
+}
+
+// setWake sets the read deadline.
+func (cl *client) setWake(wake time.Duration) {
+	if wake == cl.wake {
+		return
 	}
-	return cl.Read(buf)
+	cl.wake = wake
+	if wake == 0 {
+		cl.SetReadDeadline(time.Time{})
+	} else {
+		cl.SetReadDeadline(cl.pr.began.Add(wake))
+	}
+}
+
+// passed is a read deadline that has passed, and told of it.
+const passed time.Duration = -1
+
+// rouse ends a read that waits.
+func (cl *client) rouse() { cl.SetReadDeadline(longAgo) }
+
+// longAgo is a read deadline that is over.
+var longAgo = time.Unix(1, 0)
+
+// take takes what has arrived.
+func (cl *client) take(in []byte) {
+	if !cl.active.Load() {
+		cl.active.Store(true)
+	}
+	if !cl.begun && isTLS(in) {
+		cl.foreign = "TLS"
+	} else {
+		cl.decode(in)
+	}
+	cl.begun = true
+}
+
+// after looks at what a read has led to, and reports whether the connection ends.
+func (cl *client) after(ctx context.Context, err error) (over bool, _ error) {
+	switch {
+	case cl.foreign != "":
+		return true, cl.refuse()
+	case cl.leave != "":
+		return true, cl.sendAway()
+	case err == nil:
+		return false, nil
+	case ctx.Err() != nil:
+		return true, nil // the Portal stops and has said so
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// Time to deliver again, to pass on a window size, or to rest.
+		cl.wake = passed
+		return false, nil
+	default:
+		cl.lost(ctx, err)
+		return true, nil
+	}
+}
+
+// late returns when the client gets its first screen whatever it has answered. One
+// that has answered nothing after half of the time does not negotiate.
+func (cl *client) late() time.Duration {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.opened != 0 {
+		return cl.settle - cl.pr.cfg.Wait/2
+	}
+	return cl.settle
 }
 
 // settled reports whether all is answered that the first screen depends on.
@@ -343,30 +422,30 @@ func (cl *client) settled() bool {
 // connection and returns false.
 func (cl *client) connect(ctx context.Context) bool {
 	cl.mu.Lock()
-	cl.told = cl.info
+	cl.caps = unique.Make(session.CapsOf(*cl.info, session.Prefs{}))
 	cl.mu.Unlock()
-	s, err := cl.p.Connect(ctx, cl, cl.info)
+	s, err := cl.p.Connect(ctx, cl, *cl.info)
 	if err != nil {
 		text := "The game cannot take you just now. Please try again later."
 		if !errors.Is(err, portal.ErrTooManySessions) {
-			cl.log.Warn("session cannot be opened", "err", err)
+			cl.logger().Warn("session cannot be opened", "err", err)
 		}
 		cl.Write(telnet.AppendText(nil, text+"\n"))
 		cl.CloseAfterFlush(farewell)
 		return false
 	}
-	cl.session = s
+	cl.session, cl.info = s, nil
 	return true
 }
 
 // deliver gives what waits to the game, in order. It returns when to try again
-// though nothing was received, the zero time for never.
-func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
+// though nothing was received, 0 for never.
+func (cl *client) deliver(ctx context.Context) (again time.Duration, err error) {
 	if cl.resizing != nil {
-		if now := time.Now(); now.Sub(cl.resized) >= resizeEvery {
+		if cl.now()-cl.resized >= resizeEvery {
 			cl.pass(*cl.resizing)
 		} else {
-			again = cl.resized.Add(resizeEvery)
+			again = cl.resized + resizeEvery
 		}
 	}
 	cl.full = false
@@ -388,7 +467,7 @@ func (cl *client) deliver(ctx context.Context) (again time.Time, err error) {
 			cl.full = true
 			return again, nil
 		case errors.Is(err, portal.ErrRate):
-			if at := time.Now().Add(max(wait, time.Millisecond)); again.IsZero() || at.Before(again) {
+			if at := cl.now() + max(wait, time.Millisecond); again == 0 || at < again {
 				again = at
 			}
 			return again, nil
@@ -462,7 +541,7 @@ const lastLines = 10 * time.Second
 
 // sendAway ends a connection for what its client does.
 func (cl *client) sendAway() error {
-	cl.log.Warn("connection closed", "reason", cl.leave)
+	cl.logger().Warn("connection closed", "reason", cl.leave)
 	if cl.session != nil {
 		cl.session.Disconnect(cl.leave)
 	} else {
@@ -500,11 +579,11 @@ func (cl *client) refuse() error {
 	case "HTTP":
 		const body = "This is a game's telnet port, not a web server.\n"
 		fmt.Fprintf(cl, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
-		cl.log.Debug("HTTP request on the telnet port", "err", errForeign)
+		cl.logger().Debug("HTTP request on the telnet port", "err", errForeign)
 	case "TLS":
-		cl.log.Info("TLS on the plain telnet port: the player's client is to be told to connect without it", "err", errForeign)
+		cl.logger().Info("TLS on the plain telnet port: the player's client is to be told to connect without it", "err", errForeign)
 	default:
-		cl.log.Debug("another protocol on the telnet port", "protocol", cl.foreign, "err", errForeign)
+		cl.logger().Debug("another protocol on the telnet port", "protocol", cl.foreign, "err", errForeign)
 	}
 	cl.CloseAfterFlush(farewell)
 	if cl.session != nil {

@@ -236,7 +236,24 @@ func TestSilentClient(t *testing.T) {
 		if got := c.read(); got != opening {
 			t.Errorf("opened with %q, want %q", got, opening)
 		}
-		time.Sleep(499 * time.Millisecond)
+		time.Sleep(249 * time.Millisecond)
+		if got := c.read(); got != "" {
+			t.Errorf("before its time: %q", got)
+		}
+		time.Sleep(time.Millisecond)
+		if got := c.read(); got != "SCREEN\r\n" {
+			t.Errorf("after a quarter of a second: %q, want the first screen", got)
+		}
+
+		// One that negotiates has more time.
+		c = g.dial()
+		c.read()
+		time.Sleep(200 * time.Millisecond)
+		c.send("\xff\xfb\x18")
+		if got := c.read(); got != askTTY {
+			t.Errorf("WILL TERMINAL-TYPE is answered with %q, want %q", got, askTTY)
+		}
+		time.Sleep(299 * time.Millisecond)
 		if got := c.read(); got != "" {
 			t.Errorf("before its time: %q", got)
 		}

@@ -57,9 +57,9 @@ func (c Config) Check() error {
 
 // Limits of waiting and of memory.
 const (
-	busyTimeout = 500      // milliseconds that a write waits for another process's transaction
-	writeCache  = 16 << 10 // KiB of pages that the writing connection keeps
-	maxLoads    = 2        // Loads at once; others wait
+	busyTimeout = 500     // milliseconds that a write waits for another process's transaction
+	writeCache  = 4 << 10 // KiB of pages that the writing connection keeps; others are in the system's cache
+	maxLoads    = 2       // Loads at once; others wait
 )
 
 // A Store is a store.Store in a file. Several, in one process or in more, may

@@ -21,7 +21,8 @@ type sources struct {
 	account  holder
 	puppet   holder
 	place    holder
-	carriers []world.ID // things nearby whose sets apply: their "call" lock lets the session
+	near     []world.ID // things nearby that carry sets: they are the same while the versions of place and puppet are
+	carriers []world.ID // those of them whose sets apply: their "call" lock lets the session
 }
 
 // A holder is an entity and the version of what it carries and offers.
@@ -30,9 +31,10 @@ type holder struct {
 	version uint64
 }
 
-func (a sources) equal(b sources) bool {
-	return a.account == b.account && a.puppet == b.puppet && a.place == b.place &&
-		slices.Equal(a.own, b.own) && slices.Equal(a.carriers, b.carriers)
+// around reports whether a and b are of the same holders as they are, and so of the
+// same things nearby, whose locks may be another matter.
+func (a *sources) around(b *sources) bool {
+	return a.account == b.account && a.puppet == b.puppet && a.place == b.place && slices.Equal(a.own, b.own)
 }
 
 // keepMerged is how long what was merged for a session is kept at least while it
@@ -43,7 +45,7 @@ const keepMerged = 15 * time.Second
 // in its stack or something nearby has changed, or nobody was here for a while. Those
 // around whom there is the same share it.
 func (in *Interpreter) Merged(s *world.Session) *Merged {
-	from := in.sources(s)
+	from := in.holders(s)
 	c := in.cache[s]
 	if c == nil {
 		if c = in.older[s]; c != nil {
@@ -55,11 +57,21 @@ func (in *Interpreter) Merged(s *world.Session) *Merged {
 	case c == nil:
 		c = new(cached)
 		in.cache[s] = c
-	case c.merged != nil && c.from.equal(from):
-		return c.merged
+		from.near = in.near(s)
+	case c.merged != nil && c.from.around(&from):
+		if len(c.from.near) == 0 {
+			return c.merged // nearly always: nothing but exits offers commands
+		}
+		from.near = c.from.near
+		if from.carriers = in.carriers(s, from.near); slices.Equal(c.from.carriers, from.carriers) {
+			return c.merged
+		}
+		in.release(c)
 	default:
 		in.release(c)
+		from.near = in.near(s)
 	}
+	from.carriers = in.carriers(s, from.near)
 	c.merged = nil // should the next line panic
 	m := in.share(s, from)
 	c.from, c.merged = from, m
@@ -129,7 +141,8 @@ func (in *Interpreter) Tidy(now time.Time) {
 	in.older, in.cache = in.cache, make(map[*world.Session]*cached)
 }
 
-func (in *Interpreter) sources(s *world.Session) sources {
+// holders returns the sources without what is nearby.
+func (in *Interpreter) holders(s *world.Session) sources {
 	from := sources{own: s.CmdSets()}
 	if a := s.Account(); a != nil {
 		from.account = holder{a.ID(), a.SetsVersion()}
@@ -141,23 +154,37 @@ func (in *Interpreter) sources(s *world.Session) sources {
 	from.puppet = holder{p.ID(), p.SetsVersion()}
 	if at := place(p); at != nil {
 		from.place = holder{at.ID(), at.SetsVersion()}
-		for _, e := range at.LocalSets() {
-			if e.ID() != p.ID() {
-				from.carriers = in.appendCarrier(from.carriers, s, e)
-			}
-		}
-	}
-	for _, e := range p.LocalSets() {
-		from.carriers = in.appendCarrier(from.carriers, s, e)
 	}
 	return from
 }
 
-// appendCarrier adds e if it carries cmdsets that the session may call. Exits
-// are gathered by themselves.
-func (in *Interpreter) appendCarrier(ids []world.ID, s *world.Session, e world.Entity) []world.ID {
-	if c, ok := e.(interface{ CmdSets() []string }); ok && len(c.CmdSets()) > 0 && e.AccessStrictly(s, "call", false) {
-		ids = append(ids, e.ID())
+// near returns the things around a session that carry cmdsets. Exits are gathered
+// by themselves.
+func (in *Interpreter) near(s *world.Session) (ids []world.ID) {
+	p := s.Puppet()
+	if p == nil {
+		return nil
+	}
+	add := func(list []world.Entity) {
+		for _, e := range list {
+			if c, ok := e.(interface{ CmdSets() []string }); ok && len(c.CmdSets()) > 0 && e.ID() != p.ID() {
+				ids = append(ids, e.ID())
+			}
+		}
+	}
+	if at := place(p); at != nil {
+		add(at.LocalSets())
+	}
+	add(p.LocalSets())
+	return ids
+}
+
+// carriers returns those whose sets the session may call.
+func (in *Interpreter) carriers(s *world.Session, near []world.ID) (ids []world.ID) {
+	for _, id := range near {
+		if e := s.World().Get(id); e != nil && e.AccessStrictly(s, "call", false) {
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }

@@ -248,7 +248,7 @@ var receivedPool = sync.Pool{New: func() any { return new(received) }}
 // socket. It returns the error of the read, which may come beside data; f is not
 // called without any. One goroutine calls it at a time, and not Read meanwhile.
 func (c *Conn) Receive(f func([]byte)) error {
-	if c.raw == nil || c.tls != nil || !canReadNow {
+	if c.raw == nil || c.tls != nil || !nonblock.CanRead {
 		in := receivedPool.Get().(*received)
 		in.n, in.err = c.Read(in.buf[:])
 		return in.give(f)
@@ -278,7 +278,7 @@ func (in *received) give(f func([]byte)) error {
 func (c *Conn) tryRead(fd uintptr) bool {
 	in := receivedPool.Get().(*received)
 	var again bool
-	in.n, again, in.err = readNow(fd, in.buf[:])
+	in.n, again, in.err = nonblock.TryRead(fd, in.buf[:])
 	if again {
 		receivedPool.Put(in)
 		return false

@@ -1,4 +1,4 @@
-// Package nonblock writes to sockets without waiting for them.
+// Package nonblock reads and writes sockets without waiting for them.
 package nonblock
 
 import (

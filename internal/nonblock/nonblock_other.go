@@ -7,7 +7,13 @@ import (
 	"syscall"
 )
 
+// CanRead says that TryRead cannot be used.
+const CanRead = false
+
 // Raw returns nil: here nothing can be written without waiting.
 func Raw(net.Conn) syscall.RawConn { return nil }
+
+// TryRead reads nothing.
+func TryRead(uintptr, []byte) (n int, again bool, err error) { return 0, true, nil }
 
 func (a *attempt) once(uintptr) bool { return true }

@@ -3,9 +3,14 @@
 package nonblock
 
 import (
+	"io"
 	"net"
+	"os"
 	"syscall"
 )
+
+// CanRead says that TryRead can be used.
+const CanRead = true
 
 // Raw returns the socket of c, or nil if it has none that can be written without
 // waiting.
@@ -26,8 +31,27 @@ func Raw(c net.Conn) syscall.RawConn {
 	return raw
 }
 
-// once is one system call: sockets of package net are non-blocking, so it
-// returns at once. It never asks to be called again when there is room.
+// TryRead reads what the socket fd has at this moment, or reports that it has
+// nothing and is to be tried again. The end of the stream is io.EOF. It is for a
+// function that syscall.RawConn.Read calls, and p is not empty.
+func TryRead(fd uintptr, p []byte) (n int, again bool, err error) {
+	for {
+		n, err = syscall.Read(int(fd), p)
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return 0, true, nil
+		case err != nil:
+			return 0, false, os.NewSyscallError("read", err)
+		case n == 0:
+			return 0, false, io.EOF
+		default:
+			return n, false, nil
+		}
+	}
+}
+
+// once is one system call. It never asks to be called again when there is room.
 func (a *attempt) once(fd uintptr) bool {
 	for {
 		n, err := syscall.Write(int(fd), a.p)
@@ -37,10 +61,7 @@ func (a *attempt) once(fd uintptr) bool {
 		case syscall.EAGAIN:
 			err = nil
 		}
-		a.n = max(n, 0)
-		if err != nil { // not a nil Errno in an interface
-			a.err = err
-		}
+		a.n, a.err = max(n, 0), err
 		return true
 	}
 }

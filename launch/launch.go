@@ -263,6 +263,7 @@ func (a *app) command() *cobra.Command {
 	srv.Flags().BoolVar(&child.lifeline, "lifeline", false, "file descriptor 3 ends with the Portal")
 	srv.Flags().BoolVar(&child.page, "page", false, "file descriptor 4 is where it notes what it runs")
 	srv.Flags().BoolVar(&child.demo, "demo", false, "this is a demo")
+	a.addHasher(leaf)
 	a.operate(leaf)
 	for _, own := range a.game.Commands {
 		root.AddCommand(&cobra.Command{

@@ -39,7 +39,7 @@ var table = []row{
 	{pkg: "mudtest", may: []string{everything}, not: []string{"cmd/*", "examples/*"}},
 	{pkg: "bench", may: []string{"bench/floor", "launch", "server", "command", "command/builtin", "world"}},
 	{pkg: "chaos", may: []string{"launch", "server", "command", "command/builtin", "world", "failpoint"}},
-	{pkg: "launch", may: []string{"internal/gcpace", "portal", "portal/*", "server", "store", "store/*", "link", "link/*",
+	{pkg: "launch", may: []string{"internal/gcpace", "internal/hasher", "portal", "portal/*", "server", "store", "store/*", "link", "link/*",
 		"command", "command/builtin", "ui", "world", "service", "failpoint", "lock", "inline", "markup", "session", "message", "telnet"}},
 	{pkg: "portal/telnetd", may: []string{"portal", "telnet", "charset", "markup", "session", "message"}},
 	{pkg: "portal/sshd", may: []string{"portal", "telnet", "charset", "markup", "session", "message"}},
@@ -67,6 +67,7 @@ var table = []row{
 	{pkg: "bench/floor"}, // what the game is measured by has nothing of it
 	{pkg: "internal/deptest"},
 	{pkg: "internal/gcpace"},
+	{pkg: "internal/hasher"},
 	{pkg: "internal/nonblock"},
 	{pkg: "internal/require"},
 	{pkg: "internal/clientbots", may: []string{"telnet"}},

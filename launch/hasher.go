@@ -1,0 +1,62 @@
+package launch
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mudlark.dev/internal/hasher"
+)
+
+// maxHashers bounds the processes that hash passwords: each may have some 40 MiB.
+const maxHashers = 8
+
+// hashers is how many passwords are hashed at the same time: as many as there are
+// processors, since those who hash have what nobody else wants of them.
+func hashers() int { return min(runtime.NumCPU(), maxHashers) }
+
+// newHashers returns the processes that hash a Server's passwords, none yet.
+func newHashers(log *slog.Logger) (*hasher.Pool, error) {
+	exe := selfExe // the same build, whatever has become of its file
+	if runtime.GOOS != "linux" {
+		var err error
+		if exe, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("find this program's file: %w", err)
+		}
+	}
+	return hasher.New(hasher.Config{Logger: log, Command: func(l hasher.Level) *exec.Cmd {
+		cmd := exec.Command(exe, "hasher", "--level", l.String())
+		cmd.Args[0] = os.Args[0]
+		cmd.Stderr = os.Stderr // of a Server, its log
+		return cmd
+	}}), nil
+}
+
+// addHasher adds the command of a process that hashes passwords.
+func (a *app) addHasher(leaf func(use, short string, run func(cmd *cobra.Command) error) *cobra.Command) {
+	var level string
+	cmd := leaf("hasher", "Hashes passwords; its Server starts it", func(*cobra.Command) error { return a.hash(level) })
+	cmd.Hidden = true
+	cmd.Flags().StringVar(&level, "level", hasher.Idle.String(), "its priority")
+}
+
+// hash computes keys until the Server that asks for them is gone.
+func (a *app) hash(name string) error {
+	level, err := hasher.ParseLevel(name)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	// It ends when its standard input does, and not before its Server.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := hasher.Lower(level); err != nil {
+		fmt.Fprintln(a.err, err) // in the Server's log; it hashes all the same
+	}
+	runtime.GOMAXPROCS(1)
+	return hasher.Serve(a.in, a.out)
+}

@@ -86,6 +86,7 @@ type Portal struct {
 	log          *slog.Logger
 	super        *supervisor
 	connects     *rate.Limiter // nil: no limit
+	opening      *rate.Limiter
 	ignored      atomic.Uint64
 	reloading    atomic.Bool
 	requests     chan struct{} // a slot for each that is being worked on
@@ -183,6 +184,7 @@ func New(cfg Config) (*Portal, error) {
 		cfg: cfg, log: cfg.Logger,
 		services:     service.NewGroup(cfg.Logger),
 		connects:     limiter(cfg.Limits.ConnectionsPerSecond),
+		opening:      rate.NewLimiter(openRate, openBurst),
 		requests:     make(chan struct{}, maxRequests),
 		headers:      make(chan struct{}, maxHeaders),
 		startingTLS:  make(chan struct{}, maxStartingTLS),

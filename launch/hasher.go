@@ -17,9 +17,18 @@ import (
 // maxHashers bounds the processes that hash passwords: each may have some 40 MiB.
 const maxHashers = 8
 
-// hashers is how many passwords are hashed at the same time: as many as there are
-// processors, since those who hash have what nobody else wants of them.
-func hashers() int { return min(runtime.NumCPU(), maxHashers) }
+// hashers is how many passwords are hashed at the same time by a Server that runs on
+// so many threads of a machine with so many processors: as many as there are
+// processors, since those who hash have what nobody else wants of them. Where the
+// process has a share of the machine (a quota of its control group, or GOMAXPROCS), what
+// they take is taken from the game, whatever their priority: it keeps a processor.
+func hashers(threads, processors int) int {
+	n := processors
+	if threads < processors {
+		n = threads - 1
+	}
+	return min(max(n, 1), maxHashers)
+}
 
 // newHashers returns the processes that hash a Server's passwords, none yet.
 func newHashers(log *slog.Logger) (*hasher.Pool, error) {

@@ -123,6 +123,7 @@ type app struct {
 
 	page []byte       // of a Server, where it notes what it runs; nil: none
 	fail func(string) // of a Server: its failpoints; nil: off
+	keys int          // of a Server: passwords that are hashed at the same time
 
 	dir   string   // --dir
 	dirOK bool     // it was given

@@ -100,6 +100,7 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 			return err
 		}
 	}
+	a.keys = hashers(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	if mode == link.ModeReload || mode == link.ModeReset {
 		// Another Server plays while this one loads.
 		lock.threads = runtime.GOMAXPROCS(1)
@@ -195,7 +196,7 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 	s, err := server.New(server.Config{
 		Game:             game,
 		Key:              hash.Key,
-		Keys:             hashers(),
+		Keys:             a.keys,
 		Dialer:           unix.Dialer(dir.link()),
 		Store:            lockedStore{db, lock},
 		Mode:             mode,

@@ -14,7 +14,7 @@ import (
 	"mudlark.dev/internal/hasher"
 )
 
-// maxHashers bounds the processes that hash passwords: each may have some 40 MiB.
+// maxHashers bounds the processes that hash passwords: each has some 50 MiB.
 const maxHashers = 8
 
 // hashers is how many passwords are hashed at the same time by a Server that runs on

@@ -19,7 +19,7 @@ const maxHashers = 8
 
 // hashers is how many passwords are hashed at the same time by a Server that runs on
 // so many threads of a machine with so many processors: as many as there are
-// processors, since those who hash have what nobody else wants of them. Where the
+// processors, since those who hash have what others leave of them. Where the
 // process has a share of the machine (a quota of its control group, or GOMAXPROCS), what
 // they take is taken from the game, whatever their priority: it keeps a processor.
 func hashers(threads, processors int) int {
@@ -39,8 +39,8 @@ func newHashers(log *slog.Logger) (*hasher.Pool, error) {
 			return nil, fmt.Errorf("find this program's file: %w", err)
 		}
 	}
-	return hasher.New(hasher.Config{Logger: log, Command: func(l hasher.Level) *exec.Cmd {
-		cmd := exec.Command(exe, "hasher", "--level", l.String())
+	return hasher.New(hasher.Config{Logger: log, Command: func() *exec.Cmd {
+		cmd := exec.Command(exe, "hasher")
 		cmd.Args[0] = os.Args[0]
 		cmd.Stderr = os.Stderr // of a Server, its log
 		return cmd
@@ -49,21 +49,14 @@ func newHashers(log *slog.Logger) (*hasher.Pool, error) {
 
 // addHasher adds the command of a process that hashes passwords.
 func (a *app) addHasher(leaf func(use, short string, run func(cmd *cobra.Command) error) *cobra.Command) {
-	var level string
-	cmd := leaf("hasher", "Hashes passwords; its Server starts it", func(*cobra.Command) error { return a.hash(level) })
-	cmd.Hidden = true
-	cmd.Flags().StringVar(&level, "level", hasher.Idle.String(), "its priority")
+	leaf("hasher", "Hashes passwords; its Server starts it", func(*cobra.Command) error { return a.hash() }).Hidden = true
 }
 
 // hash computes keys until the Server that asks for them is gone.
-func (a *app) hash(name string) error {
-	level, err := hasher.ParseLevel(name)
-	if err != nil {
-		return &usageError{err: err}
-	}
+func (a *app) hash() error {
 	// It ends when its standard input does, and not before its Server.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	if err := hasher.Lower(level); err != nil {
+	if err := hasher.Lower(); err != nil {
 		fmt.Fprintln(a.err, err) // in the Server's log; it hashes all the same
 	}
 	runtime.GOMAXPROCS(1)

@@ -5,7 +5,7 @@
 // process of the game that costs the others more than the processor: the goroutines of
 // argon2 hold what Go runs goroutines by, for up to 10 ms at a time, and the memory sets
 // off one collection after the other. A process of its own has its own scheduler, heap
-// and collector, and the system runs it when nobody else wants to run.
+// and collector, and of a processor that others want it gets a tenth.
 package hasher
 
 import (
@@ -22,40 +22,13 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// A Level is the priority of a process that hashes.
-type Level int
-
 const (
-	Idle Level = iota // it runs when a processor has nothing else to do
-	Nice              // it has a tenth of what others have that want to run
-)
-
-// String returns "idle" or "nice".
-func (l Level) String() string {
-	if l == Nice {
-		return "nice"
-	}
-	return "idle"
-}
-
-// ParseLevel is the opposite of String.
-func ParseLevel(name string) (Level, error) {
-	for _, l := range []Level{Idle, Nice} {
-		if l.String() == name {
-			return l, nil
-		}
-	}
-	return 0, fmt.Errorf("hasher: %q is no level", name)
-}
-
-const (
+	// niceness is what a process that hashes adds to its own: on Linux it has a weight
+	// of 110 beside the 1,024 of others. With SCHED_IDLE (sched(7)) those who play were no better
+	// off, and with the processors busy nobody could log in.
+	niceness = 10
 	// idlePeriod is how long a process without work is kept.
 	idlePeriod = 10 * time.Second
-	// patience is how long a key may take at level Idle. If it takes longer, others
-	// leave no processor free, and somebody waits to log in.
-	patience = 2 * time.Second
-	// nicePeriod is how long processes are started at level Nice then.
-	nicePeriod = time.Minute
 	// retryPeriod is how long no process is started after one could not be, or has
 	// died at its first key.
 	retryPeriod = 10 * time.Second
@@ -64,8 +37,8 @@ const (
 // A Config is what New takes.
 type Config struct {
 	// Command returns the command of a process that calls Serve with its standard
-	// input and output, after Lower with the level. It is called from any goroutine.
-	Command func(Level) *exec.Cmd
+	// input and output, after Lower. It is called from any goroutine.
+	Command func() *exec.Cmd
 	Logger  *slog.Logger // nil means slog.Default()
 }
 
@@ -74,12 +47,11 @@ type Config struct {
 // methods may be called from any goroutine.
 type Pool struct {
 	log   *slog.Logger
-	start func(Level) (*child, error)
+	start func() (*child, error)
 	here  chan struct{} // has room for one: a key is computed in this process
 
 	mu        sync.Mutex
 	free      []*child // that have nothing to do, the one that had last at the end
-	niceUntil time.Time
 	hereUntil time.Time
 	closed    bool
 }
@@ -89,12 +61,11 @@ func New(cfg Config) *Pool {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Pool{log: cfg.Logger, start: func(l Level) (*child, error) { return run(cfg.Command(l), l) }, here: make(chan struct{}, 1)}
+	return &Pool{log: cfg.Logger, start: func() (*child, error) { return run(cfg.Command()) }, here: make(chan struct{}, 1)}
 }
 
 // A child is a process. Whoever has taken it is the only one that touches it.
 type child struct {
-	level Level
 	enc   *json.Encoder
 	dec   *json.Decoder
 	end   func()      // once it has nothing to do: it ends by itself
@@ -104,7 +75,7 @@ type child struct {
 }
 
 // run starts a process.
-func run(cmd *exec.Cmd, level Level) (*child, error) {
+func run(cmd *exec.Cmd) (*child, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("hasher: start: %w", err)
@@ -118,7 +89,7 @@ func run(cmd *exec.Cmd, level Level) (*child, error) {
 	}
 	wait := sync.OnceFunc(func() { go cmd.Wait() }) // it closes the pipes; nobody asks how the process has ended
 	return &child{
-		level: level, enc: json.NewEncoder(in), dec: json.NewDecoder(out),
+		enc: json.NewEncoder(in), dec: json.NewDecoder(out),
 		end:  func() { in.Close(); wait() },
 		kill: func() { cmd.Process.Kill(); wait() },
 	}, nil
@@ -159,8 +130,6 @@ func (p *Pool) Key(ctx context.Context, password, salt []byte, time, memory uint
 			return key, err
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, errSlow):
-			p.slow()
 		case c.keys == 0:
 			p.unable()
 			p.log.Warn("a process that hashes passwords has died at once", "err", err)
@@ -170,9 +139,6 @@ func (p *Pool) Key(ctx context.Context, password, salt []byte, time, memory uint
 	}
 }
 
-// errSlow is why a process was ended that has got no processor.
-var errSlow = errors.New("hasher: it gets no processor")
-
 // A refusedError is what a process says of a request that no key can be made of.
 type refusedError string
 
@@ -180,11 +146,6 @@ func (e refusedError) Error() string { return "hasher: " + string(e) }
 
 // ask has c compute a key. If it fails but for a refusedError, c is ended.
 func (p *Pool) ask(ctx context.Context, c *child, r *request) ([]byte, error) {
-	if c.level == Idle {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, patience, errSlow)
-		defer cancel()
-	}
 	stop := context.AfterFunc(ctx, c.kill)
 	defer stop()
 	var answer reply
@@ -209,7 +170,6 @@ func (p *Pool) ask(ctx context.Context, c *child, r *request) ([]byte, error) {
 // is to be none, and the error if it could not be started just now.
 func (p *Pool) take() (*child, error) {
 	p.mu.Lock()
-	now := time.Now()
 	for len(p.free) > 0 {
 		c := p.free[len(p.free)-1]
 		p.free = p.free[:len(p.free)-1]
@@ -218,16 +178,12 @@ func (p *Pool) take() (*child, error) {
 			return c, nil
 		}
 	}
-	level := Idle
-	if now.Before(p.niceUntil) {
-		level = Nice
-	}
-	none := p.closed || now.Before(p.hereUntil)
+	none := p.closed || time.Now().Before(p.hereUntil)
 	p.mu.Unlock()
 	if none {
 		return nil, nil
 	}
-	c, err := p.start(level)
+	c, err := p.start()
 	if err != nil {
 		p.unable()
 		return nil, err
@@ -239,7 +195,7 @@ func (p *Pool) take() (*child, error) {
 func (p *Pool) put(c *child) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || c.level == Nice && time.Now().After(p.niceUntil) {
+	if p.closed {
 		go c.end()
 		return
 	}
@@ -256,17 +212,6 @@ func (p *Pool) put(c *child) {
 		c.end()
 	})
 	p.free = append(p.free, c)
-}
-
-// slow notes that level Idle gets no processor.
-func (p *Pool) slow() {
-	p.mu.Lock()
-	first := time.Now().After(p.niceUntil)
-	p.niceUntil = time.Now().Add(nicePeriod)
-	p.mu.Unlock()
-	if first {
-		p.log.Info("passwords are hashed at a higher priority for a while: others leave no processor free", "waited", patience)
-	}
 }
 
 // unable notes that processes cannot be started.

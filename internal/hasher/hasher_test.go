@@ -22,10 +22,10 @@ type world struct {
 	p *Pool
 
 	mu      sync.Mutex
-	started []Level
+	started int
 	alive   int
-	refuse  error                                      // why none can be started
-	serve   func(l Level, in io.Reader, out io.Writer) // what the next ones do instead of Serve
+	refuse  error                             // why none can be started
+	serve   func(in io.Reader, out io.Writer) // what the next ones do instead of Serve
 }
 
 func newWorld() *world {
@@ -35,22 +35,22 @@ func newWorld() *world {
 	return w
 }
 
-func (w *world) start(l Level) (*child, error) {
+func (w *world) start() (*child, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.refuse != nil {
 		return nil, w.refuse
 	}
-	w.started = append(w.started, l)
+	w.started++
 	w.alive++
 	serve := w.serve
 	if serve == nil {
-		serve = func(_ Level, in io.Reader, out io.Writer) { Serve(in, out) }
+		serve = func(in io.Reader, out io.Writer) { Serve(in, out) }
 	}
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	go func() {
-		serve(l, inR, outW)
+		serve(inR, outW)
 		inR.Close()
 		outW.Close()
 		w.mu.Lock()
@@ -58,7 +58,7 @@ func (w *world) start(l Level) (*child, error) {
 		w.mu.Unlock()
 	}()
 	return &child{
-		level: l, enc: json.NewEncoder(inW), dec: json.NewDecoder(outR),
+		enc: json.NewEncoder(inW), dec: json.NewDecoder(outR),
 		end:  func() { inW.Close() },
 		kill: func() { inR.Close(); outR.Close() },
 	}, nil
@@ -69,7 +69,7 @@ func (w *world) counts() (alive, started int) {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.alive, len(w.started)
+	return w.alive, w.started
 }
 
 func (w *world) expect(t *testing.T, alive, started int) {
@@ -103,7 +103,7 @@ func TestProcessesComeAndGo(t *testing.T) {
 		w.expect(t, 0, 1)
 		var wg sync.WaitGroup
 		gate := make(chan struct{})
-		w.serve = func(_ Level, in io.Reader, out io.Writer) { <-gate; Serve(in, out) }
+		w.serve = func(in io.Reader, out io.Writer) { <-gate; Serve(in, out) }
 		for range 3 {
 			wg.Go(func() { w.key(t, t.Context()) })
 		}
@@ -120,7 +120,7 @@ func TestProcessesComeAndGo(t *testing.T) {
 func TestContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.serve = func(_ Level, in io.Reader, out io.Writer) { io.Copy(io.Discard, in) } // until it is killed
+		w.serve = func(in io.Reader, out io.Writer) { io.Copy(io.Discard, in) } // until it is killed
 		gone := errors.New("gone")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(gone) })
@@ -135,40 +135,10 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
-// A process that gets no processor gives way to one of higher priority.
-func TestNoProcessor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		w.serve = func(l Level, in io.Reader, out io.Writer) {
-			if l == Idle {
-				io.Copy(io.Discard, in)
-				return
-			}
-			Serve(in, out)
-		}
-		start := time.Now()
-		w.key(t, t.Context())
-		if took := time.Since(start); took != patience {
-			t.Errorf("the key took %v, want %v", took, patience)
-		}
-		w.key(t, t.Context())
-		w.expect(t, 1, 2)
-		time.Sleep(nicePeriod)
-		w.serve = nil
-		w.key(t, t.Context())
-		w.expect(t, 1, 3)
-		if last := w.started[2]; last != Idle {
-			t.Errorf("after a while the level is %v, want %v", last, Idle)
-		}
-		w.p.Close()
-		w.expect(t, 0, 3)
-	})
-}
-
 func TestProcessDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		one := func(_ Level, in io.Reader, out io.Writer) { // dies at its second request
+		one := func(in io.Reader, out io.Writer) { // dies at its second request
 			dec := json.NewDecoder(in)
 			var r request
 			dec.Decode(&r)
@@ -180,7 +150,7 @@ func TestProcessDies(t *testing.T) {
 		w.key(t, t.Context())
 		w.key(t, t.Context())
 		w.expect(t, 1, 2)
-		w.serve = func(Level, io.Reader, io.Writer) {} // dies at once
+		w.serve = func(io.Reader, io.Writer) {} // dies at once
 		w.key(t, t.Context())
 		w.expect(t, 0, 3)
 		w.serve = nil
@@ -239,65 +209,42 @@ func TestServe(t *testing.T) {
 	}
 }
 
-func TestLevel(t *testing.T) {
-	for _, l := range []Level{Idle, Nice} {
-		if got, err := ParseLevel(l.String()); got != l || err != nil {
-			t.Errorf("ParseLevel(%q) = %v, %v", l.String(), got, err)
-		}
-	}
-	if _, err := ParseLevel("none"); err == nil {
-		t.Error(`ParseLevel("none") = nil`)
-	}
-}
-
-const levelEnv = "HASHER_TEST_LEVEL"
+const childEnv = "HASHER_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if name := os.Getenv(levelEnv); name != "" {
-		l, err := ParseLevel(name)
-		if err == nil {
-			err = Lower(l)
-		}
-		if err == nil {
-			err = wholeLevel(l)
-		}
-		if err == nil {
-			err = Serve(os.Stdin, os.Stdout)
-		}
-		if err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		return
+	if os.Getenv(childEnv) == "" {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	err := Lower()
+	if err == nil {
+		err = isLow()
+	}
+	if err == nil {
+		err = Serve(os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		os.Exit(1)
+	}
 }
 
-// Real processes of both levels compute keys, and end.
-func TestRealProcesses(t *testing.T) {
-	for _, l := range []Level{Idle, Nice} {
-		t.Run(l.String(), func(t *testing.T) {
-			var cmd *exec.Cmd
-			var stderr bytes.Buffer
-			p := New(Config{Command: func(l Level) *exec.Cmd {
-				cmd = exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), levelEnv+"="+l.String())
-				cmd.Stderr = &stderr
-				return cmd
-			}})
-			if l == Nice {
-				p.niceUntil = time.Now().Add(time.Hour)
-			}
-			w := &world{p: p}
-			w.key(t, t.Context())
-			w.key(t, t.Context())
-			p.mu.Lock()
-			n := len(p.free)
-			p.mu.Unlock()
-			if n != 1 {
-				t.Fatalf("%d processes have nothing to do, want 1; it says: %s", n, stderr.String())
-			}
-			p.Close()
-		})
+// A real process has its priority, computes keys, and is kept.
+func TestRealProcess(t *testing.T) {
+	var stderr bytes.Buffer
+	p := New(Config{Command: func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"=1")
+		cmd.Stderr = &stderr
+		return cmd
+	}})
+	w := &world{p: p}
+	w.key(t, t.Context())
+	w.key(t, t.Context())
+	p.mu.Lock()
+	free := p.free
+	p.mu.Unlock()
+	if len(free) != 1 || free[0].keys != 2 {
+		t.Fatalf("%d processes have nothing to do, want one that has computed two keys; it says: %s", len(free), stderr.String())
 	}
+	p.Close()
 }

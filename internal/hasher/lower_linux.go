@@ -8,17 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// niceness is that of level Nice: a weight of 110 where others have 1024.
-const niceness = 10
-
-// Lower gives this process the priority of the level. It cannot be raised again. It
-// fails if the system does not allow it; part of the process may have it then.
-//
-// Level Idle is SCHED_IDLE (sched(7)): whoever wakes up takes the processor at once,
-// which the lowest niceness does not promise.
-func Lower(level Level) error {
-	// Both belong to a thread. One that is started later has what its starter has, so
-	// all have it when no pass finds another one.
+// Lower adds 10 to the niceness of this process, up to 19. It cannot be raised again. If it fails, part
+// of the process may have it.
+func Lower() error {
+	prio, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return fmt.Errorf("hasher: lower priority: %w", err)
+	}
+	nice := min(20-prio+niceness, 19) // getpriority(2): the system's call returns 20 less the niceness
+	// It is a thread's (setpriority(2)). One that is started later has that of its
+	// starter, so all have it when no pass finds another one.
 	done := map[int]bool{}
 	for more := true; more; {
 		threads, err := os.ReadDir("/proc/self/task")
@@ -31,12 +30,7 @@ func Lower(level Level) error {
 			if err != nil || done[id] {
 				continue
 			}
-			switch {
-			case level == Idle:
-				err = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
-			default:
-				err = unix.Setpriority(unix.PRIO_PROCESS, id, niceness)
-			}
+			err = unix.Setpriority(unix.PRIO_PROCESS, id, nice)
 			if err != nil && err != unix.ESRCH {
 				return fmt.Errorf("hasher: lower priority: %w", err)
 			}

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lower gives this process the priority of the level. It cannot be raised again.
-func Lower(level Level) error {
-	nice := 19
-	if level == Nice {
-		nice = 10
+// Lower adds 10 to the niceness of this process, up to 19. It cannot be raised again.
+func Lower() error {
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err == nil {
+		err = unix.Setpriority(unix.PRIO_PROCESS, 0, min(nice+niceness, 19))
 	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, nice); err != nil {
+	if err != nil {
 		return fmt.Errorf("hasher: lower priority: %w", err)
 	}
 	return nil

@@ -216,8 +216,8 @@ func (s *listenService) Run(ctx context.Context) error {
 }
 
 // Connections that come together, as when a game is back, are accepted at a rate that
-// leaves the processors to those who play: each takes 0.2 ms of one until its player has
-// read the first screen. Others wait in the backlog of the port, a thousand for half a
+// leaves the processors to those who play: each takes 0.3 ms of one, from its beginning
+// to its end. Others wait in the backlog of the port, a thousand for half a
 // second.
 const (
 	openRate  = 2000 // a second

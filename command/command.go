@@ -56,6 +56,8 @@ type Task interface {
 // read it as Call.Host. Methods with a context block and are called inside Await;
 // the others are called on the loop.
 type Host interface {
+	// HashPassword and CheckPassword wait for their turn, which takes as long as all that
+	// came before have in all; with thousands before them they fail with a *UserError.
 	HashPassword(ctx context.Context, password string) (string, error)
 	CheckPassword(ctx context.Context, hash, password string) (bool, error)
 	Services(ctx context.Context) ([]Service, error)

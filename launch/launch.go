@@ -123,6 +123,7 @@ type app struct {
 
 	page []byte       // of a Server, where it notes what it runs; nil: none
 	fail func(string) // of a Server: its failpoints; nil: off
+	keys int          // of a Server: passwords that are hashed at the same time
 
 	dir   string   // --dir
 	dirOK bool     // it was given
@@ -263,6 +264,7 @@ func (a *app) command() *cobra.Command {
 	srv.Flags().BoolVar(&child.lifeline, "lifeline", false, "file descriptor 3 ends with the Portal")
 	srv.Flags().BoolVar(&child.page, "page", false, "file descriptor 4 is where it notes what it runs")
 	srv.Flags().BoolVar(&child.demo, "demo", false, "this is a demo")
+	a.addHasher(leaf)
 	a.operate(leaf)
 	for _, own := range a.game.Commands {
 		root.AddCommand(&cobra.Command{

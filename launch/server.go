@@ -62,6 +62,9 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 	go dumpOnQuit(a.err)
 	level := new(slog.LevelVar) // Info, until the settings are read
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	// What the Portal has left open for this process is not for those it starts.
+	syscall.CloseOnExec(lifelineFD)
+	syscall.CloseOnExec(pageFD)
 	if flags.lifeline {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
@@ -98,6 +101,7 @@ func (a *app) runServer(ctx context.Context, flags childFlags) error {
 			return err
 		}
 	}
+	a.keys = hashers(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	if mode == link.ModeReload || mode == link.ModeReset {
 		// Another Server plays while this one loads.
 		lock.threads = runtime.GOMAXPROCS(1)
@@ -185,8 +189,15 @@ func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode l
 	if conf.Game.Name != "" {
 		game.Name = conf.Game.Name
 	}
+	hash, err := newHashers(log)
+	if err != nil {
+		return err
+	}
+	defer hash.Close()
 	s, err := server.New(server.Config{
 		Game:             game,
+		Key:              hash.Key,
+		Keys:             a.keys,
 		Dialer:           unix.Dialer(dir.link()),
 		Store:            lockedStore{db, lock},
 		Mode:             mode,

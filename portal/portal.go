@@ -88,6 +88,7 @@ type Portal struct {
 	super        *supervisor
 	meter        *meter
 	connects     *rate.Limiter // nil: no limit
+	opening      *rate.Limiter
 	ignored      atomic.Uint64
 	reloading    atomic.Bool
 	requests     chan struct{} // a slot for each that is being worked on
@@ -187,6 +188,7 @@ func New(cfg Config) (*Portal, error) {
 		cfg: cfg, log: cfg.Logger, made: time.Now(), meter: newMeter(),
 		services:     service.NewGroup(cfg.Logger),
 		connects:     limiter(cfg.Limits.ConnectionsPerSecond),
+		opening:      rate.NewLimiter(openRate, openBurst),
 		requests:     make(chan struct{}, maxRequests),
 		headers:      make(chan struct{}, maxHeaders),
 		startingTLS:  make(chan struct{}, maxStartingTLS),

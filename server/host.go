@@ -29,11 +29,21 @@ func newInterpreter(s *Server) (*command.Interpreter, error) {
 }
 
 func (h host) HashPassword(ctx context.Context, pw string) (string, error) {
-	return h.s.pool.hash(ctx, pw)
+	hash, err := h.s.pool.hash(ctx, pw)
+	return hash, hashError(err)
 }
 
 func (h host) CheckPassword(ctx context.Context, hash, pw string) (bool, error) {
-	return h.s.pool.check(ctx, hash, pw)
+	ok, err := h.s.pool.check(ctx, hash, pw)
+	return ok, hashError(err)
+}
+
+// hashError is err in the words that a player is to read, if there are any.
+func hashError(err error) error {
+	if errors.Is(err, ErrHashesWait) {
+		return errHashesWait
+	}
+	return err
 }
 
 // Services lists what the Portal runs, then what the Server does.

@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mudlark.dev/command"
@@ -384,13 +385,11 @@ func (s *Server) stepDrain() (*task, bool) {
 
 // anyTask returns a parked command, the oldest first, or nil.
 func (s *Server) anyTask() *task {
-	var oldest *task
 	for t := range s.tasks {
-		if oldest == nil || t.number < oldest.number {
-			oldest = t
-		}
+		s.doomed = append(s.doomed, t) // all at once: the next ones are found there
 	}
-	return oldest
+	slices.SortFunc(s.doomed, byNumber)
+	return s.takeDoomed()
 }
 
 // protect runs fn as a unit that no player's line stands for. If it panics or

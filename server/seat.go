@@ -27,6 +27,7 @@ type seat struct {
 	unread   uint64  // bytes of output that its client has not taken
 	current  *task   // the command that holds the queue: it runs, asks or awaits
 	wanting  []*task // commands that have slept and want to ask; at most maxSleeping
+	parked   []*task // commands that wait, in no order
 	sleeping int     // commands that sleep
 	queued   bool    // it is in Server.runnable
 	touched  bool    // it is in turn.seats
@@ -352,11 +353,7 @@ func (s *Server) closeSeat(seat *seat, reason string) {
 	}
 	seat.gone = true
 	s.touch(seat)
-	for t := range s.tasks {
-		if t.seat == seat {
-			s.doomed = append(s.doomed, t)
-		}
-	}
+	s.doomed = append(s.doomed, seat.parked...)
 	slices.SortFunc(s.doomed, byNumber)
 	if err := s.protect("disconnect", func() error { s.world.CloseSession(seat.session, reason); return nil }); err != nil {
 		s.log.Error("disconnect failed", "session", seat.session.Number(), "err", err)

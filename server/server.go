@@ -102,6 +102,12 @@ type Config struct {
 	Slow             time.Duration // a command that holds the loop longer is reported; 0 means 100ms, negative never
 	SlowTurn         time.Duration // a turn that takes longer is kept for SlowTurns; 0 means DefaultSlowTurn, negative none is
 
+	// Key computes the keys of passwords, for Keys of them at a time; others wait for
+	// their turn. nil means two goroutines of this process, which are in the way of the
+	// game while many log in. Keys below 1 means 1.
+	Key  KeyFunc
+	Keys int
+
 	// Failpoint, if not nil, is called at each passage of the points of package
 	// failpoint, by the goroutine that passes, so that a test can end the Server
 	// there. It must not call the Server.
@@ -222,7 +228,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger,
 		services:  service.NewGroup(cfg.Logger),
-		pool:      newPasswords(),
+		pool:      newPasswords(cfg.Key, cfg.Keys),
 		logins:    throttle{"throttle.logins", cfg.LoginFailures, 5 * time.Minute},
 		creation:  throttle{"throttle.creations", cfg.AccountCreations, 10 * time.Minute},
 		seats:     make(map[link.Index]*seat),
@@ -296,7 +302,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.assigned = state.Commit
 	s.commits = newCommitter(s.cfg.Store, state.Epoch, state.Commit, s.conn, s.signal, s.log)
 	s.commits.failpoint = s.cfg.Failpoint
-	s.work = newWorkers()
+	s.work = newWorkers(s.signal)
 	s.meter.attached(s)
 
 	var wg sync.WaitGroup

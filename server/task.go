@@ -198,6 +198,7 @@ func (t *task) park(st state) {
 	s.aside.leave()
 	t.state = st
 	s.tasks[t] = struct{}{}
+	t.seat.parked = append(t.seat.parked, t)
 	if !t.listed {
 		t.listed = true
 		s.turn.tasks = append(s.turn.tasks, t)
@@ -206,6 +207,7 @@ func (t *task) park(st state) {
 	go s.loop()
 	dead := <-t.wake
 	delete(s.tasks, t)
+	t.seat.parked = slices.DeleteFunc(t.seat.parked, func(o *task) bool { return o == t })
 	if dead {
 		t.die()
 	}

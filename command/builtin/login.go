@@ -51,7 +51,7 @@ func connect(c *command.Call) error {
 	if a = c.World.AccountByName(name); a == nil || a.Password() != world.Password(hash) {
 		ok = false // it changed meanwhile
 	}
-	if a != nil && checkErr != nil {
+	if checkErr != nil {
 		return checkErr
 	}
 	if c.Session.Account() != nil {

@@ -174,6 +174,7 @@ func (g *running) play(ctx context.Context, a *app, asking *unix.Listener) error
 		var side sync.WaitGroup
 		side.Go(func() { ctl.serve(sideCtx) })
 		side.Go(func() { g.announce(sideCtx) })
+		side.Go(func() { gcpace.Rest(sideCtx) })
 		err := g.portal.Run(ctx)
 		cancel()
 		side.Wait()

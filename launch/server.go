@@ -172,6 +172,11 @@ func (s lockedStore) Acquire(ctx context.Context) (store.State, error) {
 // serve opens the store and plays the game until the Portal says so.
 func (a *app) serve(ctx context.Context, dir folder, conf *config.Config, mode link.Mode, perm string, lock *serverLock, log *slog.Logger) (err error) {
 	gcpace.Keep(gcpace.Floor)
+	resting, stop := context.WithCancel(ctx)
+	var rest sync.WaitGroup
+	rest.Go(func() { gcpace.Rest(resting) })
+	defer rest.Wait()
+	defer stop()
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: dir.database(), Durability: sqlite.Durability(conf.Store.Durability), Logger: log})
 	if err != nil {
 		return fmt.Errorf("cannot open store: %w", err)

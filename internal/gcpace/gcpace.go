@@ -30,7 +30,9 @@ func Keep(floor int64) {
 	if os.Getenv("GOGC") != "" || floor <= 0 {
 		return
 	}
-	p := &pace{floor: floor, sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	p := &pace{floor: floor, sample: []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}}
 	p.set()
 	p.watch()
 }
@@ -56,8 +58,11 @@ func (p *pace) watch() {
 // set has the next collection begin after as much garbage as is due.
 func (p *pace) set() {
 	metrics.Read(p.sample)
-	live := int64(p.sample[0].Value.Uint64())
-	percent := percentFor(live, p.floor)
+	var base uint64 // GOGC is a percentage of all that is scanned, and not of the live heap alone
+	for _, s := range p.sample {
+		base += s.Value.Uint64()
+	}
+	percent := percentFor(int64(base), p.floor)
 	// Each change stops the world for a moment: small ones are not worth it.
 	if diff := percent - p.percent; diff > p.percent/8 || -diff > p.percent/8 {
 		p.percent = percent
@@ -65,9 +70,9 @@ func (p *pace) set() {
 	}
 }
 
-// percentFor returns how many percent of the live bytes are as much as floor, or
-// usual if that is more. A heap of less than 1 MiB counts as one.
-func percentFor(live, floor int64) int {
-	live = max(live, 1<<20)
-	return int(min(max(float64(floor)/float64(live)*100, usual), math.MaxInt32))
+// percentFor returns how many percent of base are as much as floor, or usual if that
+// is more. Less than 1 MiB counts as one.
+func percentFor(base, floor int64) int {
+	base = max(base, 1<<20)
+	return int(min(max(float64(floor)/float64(base)*100, usual), math.MaxInt32))
 }

@@ -4,12 +4,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"testing"
 )
 
 func TestPercentFor(t *testing.T) {
 	for _, test := range []struct {
-		live, floor int64
+		base, floor int64
 		want        int
 	}{
 		{0, 16 << 20, 1600},
@@ -18,8 +19,8 @@ func TestPercentFor(t *testing.T) {
 		{1 << 30, 16 << 20, 100},
 		{32 << 20, 16 << 20, 100},
 	} {
-		if got := percentFor(test.live, test.floor); got != test.want {
-			t.Errorf("percentFor(%d, %d) = %d, want %d", test.live, test.floor, got, test.want)
+		if got := percentFor(test.base, test.floor); got != test.want {
+			t.Errorf("percentFor(%d, %d) = %d, want %d", test.base, test.floor, got, test.want)
 		}
 	}
 }
@@ -55,6 +56,50 @@ func TestKeepFollowsTheHeap(t *testing.T) {
 	until("a large heap", func(p uint64) bool { return p == usual })
 	held = nil
 	until("a small heap again", func(p uint64) bool { return p > 1000 })
+}
+
+// What comes together before a collection is the floor, and not a multiple of it,
+// also where stacks and globals are more than the live heap.
+func TestFloorIsKept(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(usual))
+	t.Setenv("GOGC", "")
+	const floor = 64 << 20 // as in the other test, whose Keep goes on
+	release := make(chan struct{})
+	var deep sync.WaitGroup
+	for range 200 {
+		deep.Go(func() { stack(64<<10, release) })
+	}
+	defer deep.Wait()
+	defer close(release)
+	Keep(floor)
+	goal := func() uint64 {
+		s := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
+		metrics.Read(s)
+		if s[2].Value.Uint64() < 4<<20 {
+			return 0 // the stacks are not seen yet
+		}
+		return s[0].Value.Uint64() - s[1].Value.Uint64()
+	}
+	var got uint64
+	for range 10000 {
+		runtime.GC()
+		runtime.Gosched()
+		if got = goal(); got > floor/2 && got < floor*3/2 {
+			return
+		}
+	}
+	t.Errorf("%d bytes may come together before a collection, want about %d", got, floor)
+}
+
+// stack has a stack of at least n bytes until release is closed.
+func stack(n int, release <-chan struct{}) byte {
+	var frame [1 << 10]byte
+	if n <= 0 {
+		<-release
+		return frame[0]
+	}
+	frame[n%len(frame)] = stack(n-len(frame), release)
+	return frame[0]
 }
 
 func TestEnvironmentCounts(t *testing.T) {

@@ -41,7 +41,10 @@ func Rest(ctx context.Context) {
 }
 
 // A rest is what was seen of the process.
-type rest struct{ allocated uint64 }
+type rest struct {
+	allocated uint64
+	settled   bool // it has been quiet before, and was collected then
+}
 
 // look reports whether memory is to be given back.
 func (r *rest) look() bool {
@@ -56,9 +59,13 @@ func (r *rest) look() bool {
 	return r.due(v(0), v(2)-min(v(1), v(2))+v(3))
 }
 
-// due takes how many bytes were ever allocated, and how many could be given back.
+// due takes how many bytes were ever allocated, and how many are known to be of no
+// use. What has become so since the last collection is not among them, so after
+// whatever the process was busy with it is due once in any case.
 func (r *rest) due(allocated, back uint64) bool {
 	quiet := allocated-r.allocated < restBytes
 	r.allocated = allocated
-	return quiet && back >= restWorth
+	first := !r.settled
+	r.settled = quiet
+	return quiet && (first || back >= restWorth)
 }

@@ -102,7 +102,8 @@ const (
 )
 
 // run returns the length of what text begins with that is shown as it is: it ends
-// before a bar, a line feed, a control character and what is not UTF-8.
+// before a bar, a line feed, a control character, another line end (U+2028, U+2029) and
+// what is not UTF-8.
 func run(text string, mode int) int {
 	i := 0
 	for i < len(text) {
@@ -115,13 +116,17 @@ func run(text string, mode int) int {
 			break
 		}
 		r, n := utf8.DecodeRuneInString(text[i:])
-		if r < 0xa0 || r == utf8.RuneError && n == 1 {
+		if r < 0xa0 || r == utf8.RuneError && n == 1 || isLineEnd(r) {
 			break
 		}
 		i += n
 	}
 	return i
 }
+
+// isLineEnd reports whether r ends a line or paragraph for Unicode alone: terminals
+// give it no cell or one, and break no line. It is shown as a space.
+func isLineEnd(r rune) bool { return r == '\u2028' || r == '\u2029' }
 
 // shown marks the bytes that always are characters to be shown.
 var shown = func() (t [utf8.RuneSelf * 2]bool) {
@@ -136,7 +141,10 @@ var shown = func() (t [utf8.RuneSelf * 2]bool) {
 // not UTF-8. It returns what comes in their place and their length.
 func special(text string) (repl string, n int) {
 	r, size := utf8.DecodeRuneInString(text)
-	if r != utf8.RuneError || size != 1 {
+	switch {
+	case isLineEnd(r):
+		return " ", size
+	case r != utf8.RuneError || size != 1:
 		return "", size
 	}
 	for n < len(text) { // one replacement for all of them

@@ -95,7 +95,7 @@ func (e *escaper) run() int {
 			break
 		}
 		r, n := utf8.DecodeRuneInString(text[i:])
-		if r < 0xa0 || r == utf8.RuneError && n == 1 || dropped(r) || r == '\u2028' || r == '\u2029' {
+		if r < 0xa0 || r == utf8.RuneError && n == 1 || dropped(r) || isLineEnd(r) {
 			break
 		}
 		if invisible(r) {

@@ -248,6 +248,7 @@ func FuzzTargets(f *testing.F) {
 	}
 	f.Add("|lca|ltb|luhttp://x|ltc|le|{table head}|lca|lta|,b|;|{box}|,|{bar 1/2}|}|}|}", uint8(5))
 	f.Add("|{table}"+strings.Repeat("a|;", 50)+strings.Repeat("b|,", 50), uint8(100))
+	f.Add("|luhttp://x|ltlong\nle$$$$$$$$$$$|le", uint8(23)) // the address stands a line below its tag
 	f.Fuzz(func(t *testing.T, text string, width uint8) {
 		for _, target := range targets {
 			target.Width = int(width)

@@ -371,7 +371,7 @@ func cells(s string) int {
 
 // tooLong reports whether a line of text may take more cells than width. A
 // character never takes more cells than it has bytes; tags count as if they were
-// shown.
+// shown. The address of a page may come to stand lines below its tag.
 func tooLong(text string, width int) bool {
 	long := 0
 	for i := range len(text) {
@@ -386,6 +386,8 @@ func tooLong(text string, width int) bool {
 				long += 4
 			} else if i+1 < len(text) && text[i+1] == '-' {
 				long += tabStop
+			} else if strings.HasPrefix(text[i:], "|lu") {
+				return true
 			}
 		}
 		if long++; long > width {

@@ -60,6 +60,7 @@ type Conn struct {
 	buf     []byte    // sent, not yet taken to be written
 	spare   []byte    // the other buffer
 	writing bool      // somebody writes
+	held    int       // calls of Hold without their Release
 	rest    []byte    // what a Send could not write of what it has taken, for the writer; writing is set
 	all     []byte    // all of that
 	last    time.Time // when the last write began
@@ -119,13 +120,36 @@ func (c *Conn) Send(frames ...Frame) error {
 	case len(buf) > c.cfg.MaxBuffered:
 		c.failLocked(fmt.Errorf("%w: more than %d bytes are waiting", ErrStalled, c.cfg.MaxBuffered))
 		return c.err
-	case c.writing: // whoever writes sees to it
+	case c.writing || c.held > 0: // whoever writes sees to it, or Release
 	case c.now != nil && start == 0 && len(buf) > 0 && c.idleLocked():
 		return c.writeNowLocked()
 	default:
 		c.work.Signal()
 	}
 	return nil
+}
+
+// Hold has what is sent from now on wait, for Release or for a write that is under way:
+// the caller is about to send several frames, with nothing to wait for between them.
+func (c *Conn) Hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held++
+}
+
+// Release ends a Hold, and writes what has waited as far as the transport takes it at
+// once.
+func (c *Conn) Release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.held--; {
+	case c.held > 0 || c.err != nil || c.writing || len(c.buf) == 0:
+	case c.now != nil:
+		c.last = time.Now()
+		c.writeNowLocked() // its error is the link's end
+	default:
+		c.work.Signal()
+	}
 }
 
 // idleLocked reports whether nothing was written for a while, and notes the time.

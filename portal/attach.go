@@ -372,6 +372,7 @@ func (p *Portal) attach(t link.Transport, hello *link.ServerHello) (*attachment,
 	}
 	a.conn.Send(&link.Synced{})
 	p.link = a
+	p.linked.Store(a)
 	close(p.attached)
 	return a, nil
 }
@@ -424,6 +425,7 @@ func (p *Portal) detach(a *attachment, rd *reader) {
 	p.handshake.Unlock()
 	p.mu.Lock()
 	p.link = nil
+	p.linked.Store(nil)
 	p.forgetStalled()
 	p.attached = make(chan struct{})
 	list := p.listLocked()

@@ -40,9 +40,10 @@ type Conn struct {
 	under  net.Conn
 	raw    syscall.RawConn // nil if the connection has no socket: then all goes through the queue
 	tls    *tls.Conn       // nil if there is none; it writes by way of a wire
-	remote net.Addr        // the client's, where a proxy says so; nil: that of under
-	bound  int             // of the queue; negative: none
-	stall  time.Duration   // negative: none
+	remote net.Addr        // the client's
+	local  net.Addr
+	bound  int           // of the queue; negative: none
+	stall  time.Duration // negative: none
 
 	mu      sync.Mutex
 	queue   []byte // written and not yet taken by the writer
@@ -59,11 +60,8 @@ type Conn struct {
 
 	sessions []*Session // made on this connection
 
-	// Of a connection that rests: see park.
-	parker   *parker
-	parked   uint64 // its number there; 0: it does not rest
-	enrolled bool   // it has been there
-	resume   func()
+	polled polled // while it rests
+	turn   *shift // what it is served in; nil: by a goroutine of its own
 
 	// Of Receive, which one goroutine calls at a time.
 	readNow func(fd uintptr) bool // nil: not made yet
@@ -91,29 +89,36 @@ func (c *Conn) takeSessions() []*Session {
 // l. Listen does this for its connections.
 func NewConn(c net.Conn, l Limits) *Conn {
 	l = l.withDefaults()
-	nc := &Conn{under: c, raw: nonblock.Raw(c), bound: l.OutputBytes, stall: l.WriteStall}
+	nc := &Conn{
+		under: c, raw: nonblock.Raw(c), bound: l.OutputBytes, stall: l.WriteStall,
+		remote: c.RemoteAddr(), local: c.LocalAddr(),
+	}
 	tuneSocket(c, nc.stall)
 	return nc
 }
 
 // LocalAddr implements net.Conn.
-func (c *Conn) LocalAddr() net.Addr { return c.under.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the client's address. Behind a proxy of
 // Config.TrustedProxies it is the one that the proxy gives.
-func (c *Conn) RemoteAddr() net.Addr {
-	if c.remote != nil {
-		return c.remote
-	}
-	return c.under.RemoteAddr()
-}
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // Read implements net.Conn. A read that ends by its deadline loses nothing.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.tls != nil {
 		return c.tls.Read(p)
 	}
+	c.attach()
 	return c.under.Read(p)
+}
+
+// attach has package net wait for the socket, on a goroutine that is the caller's own.
+func (c *Conn) attach() {
+	c.Own()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attachLocked()
 }
 
 // Write implements net.Conn without blocking. It fails once the Conn is closed,
@@ -148,7 +153,7 @@ func (c *Conn) write(p []byte) (int, error) {
 	}
 	rest := p
 	if !c.writing {
-		n, err := nonblock.Write(c.raw, p)
+		n, err := c.tryWriteLocked(p)
 		if err != nil {
 			c.closeLocked(err)
 			return n, err
@@ -165,9 +170,20 @@ func (c *Conn) write(p []byte) (int, error) {
 	c.queue = append(c.queue, rest...)
 	if !c.writing {
 		c.writing = true
+		if c.attachLocked(); c.err != nil {
+			return 0, c.err
+		}
 		c.writer.Go(c.writeQueue)
 	}
 	return len(p), nil
+}
+
+// tryWriteLocked gives the socket what it takes at once.
+func (c *Conn) tryWriteLocked(p []byte) (int, error) {
+	if fd := c.polled.fd; fd > 0 {
+		return nonblock.TryWrite(uintptr(fd), p)
+	}
+	return nonblock.Write(c.raw, p)
 }
 
 // writeQueue writes the queue until it is empty or the Conn is closed.
@@ -248,6 +264,12 @@ var receivedPool = sync.Pool{New: func() any { return new(received) }}
 // socket. It returns the error of the read, which may come beside data; f is not
 // called without any. One goroutine calls it at a time, and not Read meanwhile.
 func (c *Conn) Receive(f func([]byte)) error {
+	if c.tls == nil {
+		if came, err := c.TryReceive(f); came {
+			return err
+		}
+		c.attach()
+	}
 	if c.raw == nil || c.tls != nil || !nonblock.CanRead {
 		in := receivedPool.Get().(*received)
 		in.n, in.err = c.Read(in.buf[:])
@@ -295,6 +317,10 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return nil
 	}
 	c.unparkLocked()
+	if c.polled.fd > 0 && t.IsZero() {
+		return nil
+	}
+	c.attachLocked()
 	return c.under.SetReadDeadline(t)
 }
 
@@ -307,6 +333,7 @@ func (c *Conn) interrupt() {
 	defer c.mu.Unlock()
 	c.cut = true
 	c.unparkLocked()
+	c.attachLocked()
 	c.under.SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -352,6 +379,9 @@ func (c *Conn) CloseAfterFlush(timeout time.Duration) {
 }
 
 func (c *Conn) closeWriteLocked() {
+	if c.attachLocked(); c.err != nil {
+		return
+	}
 	cw, ok := c.under.(interface{ CloseWrite() error })
 	if !ok || c.half || cw.CloseWrite() != nil {
 		c.closeLocked(net.ErrClosed)
@@ -391,6 +421,10 @@ func (c *Conn) closeLocked(cause error) {
 		close(c.closed)
 	}
 	c.unparkLocked()
+	if c.polled.fd > 0 {
+		c.dropLocked()
+		return
+	}
 	c.under.Close() // a socket's Close wakes its readers and writers and waits for neither
 }
 
@@ -399,6 +433,7 @@ func (c *Conn) closeLocked(cause error) {
 // for. It takes no longer than a few seconds.
 func (c *Conn) finish() {
 	c.CloseAfterFlush(2 * lingerTime)
+	c.attach()
 	c.under.SetReadDeadline(time.Now().Add(2 * lingerTime))
 	io.Copy(io.Discard, c.under)
 	c.mu.Lock()

@@ -100,8 +100,9 @@ type Portal struct {
 	stoppingCh   chan struct{} // closed when Run begins to stop
 
 	services *service.Group
-	parking  sync.Once
-	resting  *parker // connections that rest; nil: there were none, or it cannot be
+	polling  sync.Once
+	pollers  [2]*poller                 // of connections that rest: one that serves at once, one that gathers; nil: there were none, or it cannot be
+	linked   atomic.Pointer[attachment] // link, for who has no lock
 
 	serviceCtx, connCtx, linkCtx          context.Context // done, in this order, as the Portal stops
 	stopServices, stopConns, stopLinkSide context.CancelFunc
@@ -292,8 +293,12 @@ func (p *Portal) Run(ctx context.Context) error {
 	p.stopLinkSide()
 	p.cfg.Listener.Close()
 	p.linking.Wait()
-	p.parking.Do(func() {}) // one that comes now, of a connection that was left, does without
-	p.resting.close()
+	p.polling.Do(func() {}) // one that comes now, of a connection that was left, does without
+	for _, k := range p.pollers {
+		if k != nil {
+			k.close()
+		}
+	}
 	p.log.Info("portal stopped")
 	return err
 }
@@ -341,16 +346,31 @@ func (p *Portal) waitConns(limit time.Duration) {
 	p.stopConns()
 }
 
-// parker returns what waits for connections that rest; nil if there can be none.
-func (p *Portal) parker() *parker {
-	p.parking.Do(func() {
-		var err error
-		if p.resting, err = newParker(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+// poller returns what waits for connections that rest: for those who type now and then
+// if calm is set. It is nil if there can be none. It is asked for only if it is needed:
+// it is no goroutine for a test's bubble.
+func (p *Portal) poller(calm bool) *poller {
+	p.polling.Do(func() {
+		prompt, err := newPoller(p, 0)
+		if err == nil {
+			if p.pollers[1], err = newPoller(p, gather); err != nil {
+				prompt.close()
+			} else {
+				p.pollers[0] = prompt
+			}
+		}
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			p.log.Warn("connections that are idle keep a goroutine each", "err", err)
 		}
 	})
-	return p.resting
+	if calm {
+		return p.pollers[1]
+	}
+	return p.pollers[0]
 }
+
+// millis returns the time since the Portal was made. It begins again after 49 days.
+func (p *Portal) millis() uint32 { return uint32(time.Since(p.made) / time.Millisecond) }
 
 // interruptConns ends what reads a connection.
 func (p *Portal) interruptConns() {

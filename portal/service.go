@@ -303,13 +303,15 @@ func (v *serving) run() {
 		v.rest, v.rested = r, true
 		return
 	}
+	v.c.Own()
 	v.end(err)
 }
 
 // over is the end of a goroutine, whether run returns or not.
 func (v *serving) over() {
 	if v.rested {
-		if !v.c.park(v.p.parker, v.run) {
+		v.c.turn = nil
+		if !v.c.park(v) {
 			go v.run()
 		}
 		return
@@ -328,7 +330,7 @@ func (v *serving) over() {
 var errUnserved = errors.New("portal: connection not served")
 
 func (v *serving) serve() error {
-	ctx := context.WithValue(v.p.connCtx, connKey{}, v.c)
+	ctx := connContext{v.p.connCtx, v.c}
 	if v.rest != nil {
 		return v.rest.Resume(ctx)
 	}
@@ -371,6 +373,12 @@ func (v *serving) first(ctx context.Context) error {
 // os.ErrDeadlineExceeded.
 type RestError struct {
 	Resume func(ctx context.Context) error
+
+	// Shared has Resume called on a goroutine that serves many connections, one after
+	// the other: it is for protocols that have next to nothing to do for what comes.
+	// Resume then reads by TryReceive, calls Conn.Own before anything that may wait, and
+	// rests again as soon as it can.
+	Shared bool
 }
 
 // Error implements error.

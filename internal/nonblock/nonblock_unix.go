@@ -51,17 +51,23 @@ func TryRead(fd uintptr, p []byte) (n int, again bool, err error) {
 	}
 }
 
-// once is one system call. It never asks to be called again when there is room.
-func (a *attempt) once(fd uintptr) bool {
+// TryWrite writes as much of p as the socket fd takes at this moment, which may be
+// nothing.
+func TryWrite(fd uintptr, p []byte) (int, error) {
 	for {
-		n, err := syscall.Write(int(fd), a.p)
+		n, err := syscall.Write(int(fd), p)
 		switch err {
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
 			err = nil
 		}
-		a.n, a.err = max(n, 0), err
-		return true
+		return max(n, 0), err
 	}
+}
+
+// once is one system call. It never asks to be called again when there is room.
+func (a *attempt) once(fd uintptr) bool {
+	a.n, a.err = TryWrite(fd, a.p)
+	return true
 }

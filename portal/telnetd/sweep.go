@@ -78,7 +78,12 @@ func (pr *Protocol) sweep() {
 			}
 			next = min(next, due)
 		}
-		if rest && !cl.active.Swap(false) && !cl.rested.Load() {
+		if !rest || cl.active.Swap(false) || cl.idle.Load() {
+			continue
+		}
+		if cl.shares.Load() {
+			cl.compact()
+		} else {
 			cl.weary.Store(true)
 			cl.rouse()
 		}

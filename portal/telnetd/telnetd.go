@@ -7,9 +7,10 @@
 // here depends on the client's answers: one that never answers, or talks first,
 // plays all the same.
 //
-// One goroutine reads each connection. It ends once its client has said nothing for a
-// while (sweep.go), and the Portal starts another when something comes, as most clients
-// are idle most of the time. While the session's ring is full it goes
+// Between two pieces of input a client has no goroutine, where the system has a way to
+// wait for many: the Portal then serves them one after another (portal.RestError). With
+// TLS, and elsewhere, one goroutine reads each connection, and ends once its client has
+// said nothing for a while (sweep.go). While the session's ring is full it goes
 // on reading for the sake of telnet commands and of the connection's end, and
 // keeps what the client says up to a bound; then it reads no more until there is
 // room. There is one way out: client.Write, which compresses where that was
@@ -199,8 +200,9 @@ type client struct {
 	// Of the sweeper.
 	place  int         // in its list
 	active atomic.Bool // the client has said something since it was looked at
-	rested atomic.Bool // it rests: no goroutine reads it
+	idle   atomic.Bool // and nothing for a while
 	weary  atomic.Bool // it is to rest
+	shares atomic.Bool // it rests by itself, as soon as it can
 
 	// The reader's own.
 	session  *portal.Session // nil until the client is settled
@@ -274,7 +276,6 @@ func (cl *client) offer() error {
 
 // loop reads the connection until it ends, or is to rest.
 func (cl *client) loop(ctx context.Context) error {
-	cl.rested.Store(false)
 	for {
 		wake := time.Duration(0)
 		if cl.session == nil {
@@ -291,13 +292,9 @@ func (cl *client) loop(ctx context.Context) error {
 			if wake, err = cl.deliver(ctx); err != nil {
 				return ignoreClosed(err)
 			}
-			if cl.wake == passed && wake == 0 && !cl.full && !cl.more && cl.weary.Swap(false) {
+			if wake == 0 && !cl.full && !cl.more && cl.tired() {
 				cl.setWake(wake)
-				cl.rested.Store(true)
-				cl.mu.Lock()
-				cl.codec.Compact()
-				cl.mu.Unlock()
-				return &portal.RestError{Resume: cl.resume}
+				return &portal.RestError{Resume: cl.resume, Shared: cl.Rests()}
 			}
 		}
 		var err error
@@ -312,11 +309,41 @@ func (cl *client) loop(ctx context.Context) error {
 	}
 }
 
+// tired reports whether the client is to rest if nothing is due: at once where that
+// costs next to nothing, and else when the sweeper says so.
+func (cl *client) tired() bool {
+	rests := cl.Rests()
+	if cl.shares.Load() != rests {
+		cl.shares.Store(rests)
+	}
+	if rests {
+		return true
+	}
+	if cl.wake != passed || !cl.weary.Swap(false) {
+		return false
+	}
+	cl.compact()
+	return true
+}
+
+// compact gives up the memory that only a client needs that says something.
+func (cl *client) compact() {
+	cl.idle.Store(true)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.codec.Compact()
+}
+
 // resume goes on after a rest, or with it: where no other than a goroutine can wait,
 // it does so here, where next to nothing is on its stack.
 func (cl *client) resume(ctx context.Context) (err error) {
 	defer cl.over(&err)
-	if over, err := cl.after(ctx, cl.Receive(cl.take)); over {
+	if cl.Rests() {
+		_, err = cl.TryReceive(cl.take)
+	} else {
+		err = cl.Receive(cl.take)
+	}
+	if over, err := cl.after(ctx, err); over {
 		return err
 	}
 	return cl.loop(ctx)
@@ -366,6 +393,7 @@ var longAgo = time.Unix(1, 0)
 func (cl *client) take(in []byte) {
 	if !cl.active.Load() {
 		cl.active.Store(true)
+		cl.idle.Store(false)
 	}
 	if !cl.begun && isTLS(in) {
 		cl.foreign = "TLS"
@@ -377,6 +405,9 @@ func (cl *client) take(in []byte) {
 
 // after looks at what a read has led to, and reports whether the connection ends.
 func (cl *client) after(ctx context.Context, err error) (over bool, _ error) {
+	if err != nil || cl.foreign != "" || cl.leave != "" {
+		cl.Own()
+	}
 	switch {
 	case cl.foreign != "":
 		return true, cl.refuse()
@@ -421,6 +452,7 @@ func (cl *client) settled() bool {
 // connect opens the session. If that is refused it says so, closes the
 // connection and returns false.
 func (cl *client) connect(ctx context.Context) bool {
+	cl.Own()
 	cl.mu.Lock()
 	cl.caps = unique.Make(session.CapsOf(*cl.info, session.Prefs{}))
 	cl.mu.Unlock()
@@ -457,6 +489,7 @@ func (cl *client) deliver(ctx context.Context) (again time.Duration, err error) 
 			cl.tooLong()
 		case cl.size >= maxPending:
 			// Enough is kept: read nothing until there is room.
+			cl.Own()
 			if err := cl.session.DataIn(ctx, cl.queue[0].message()); err != nil {
 				if ctx.Err() != nil {
 					return again, nil

@@ -38,6 +38,7 @@ var (
 type Config struct {
 	WriteTimeout time.Duration // a write that takes longer ends the link; 0 means DefaultWriteTimeout, negative never
 	MaxBuffered  int           // bytes sent and not yet written; more end the link; 0 means DefaultMaxBuffered
+	Traffic      *Traffic      // counts the bytes; may be nil
 }
 
 // A Conn sends and receives frames over a Transport.
@@ -83,6 +84,9 @@ func New(t Transport, cfg Config) *Conn {
 	}
 	if cfg.MaxBuffered <= 0 {
 		cfg.MaxBuffered = DefaultMaxBuffered
+	}
+	if cfg.Traffic == nil {
+		cfg.Traffic = new(Traffic)
 	}
 	c := &Conn{
 		t: t, cfg: cfg, in: bufio.NewReaderSize(t, 64<<10),
@@ -183,6 +187,7 @@ func (c *Conn) writtenLocked(out []byte, n int, err error) {
 	}
 	if n > 0 {
 		c.written += uint64(n)
+		c.cfg.Traffic.Written.Add(uint64(n))
 		c.done.Broadcast()
 	}
 	if c.rest == nil && cap(out) <= 1<<20 {
@@ -294,6 +299,7 @@ func (c *Conn) recv() (Frame, error) {
 			return nil, err
 		}
 	}
+	c.cfg.Traffic.Read.Add(4 + uint64(n))
 	if cap(body) <= 256<<10 {
 		c.body = body // keep it, unless one huge frame made it so
 	}

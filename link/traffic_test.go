@@ -21,7 +21,7 @@ func TestTraffic(t *testing.T) {
 		t.Fatal(err)
 	}
 	var near, far link.Traffic
-	client, server := link.New(link.Count(a, &near), link.Config{}), link.New(link.Count(b, &far), link.Config{})
+	client, server := link.New(a, link.Config{Traffic: &near}), link.New(b, link.Config{Traffic: &far})
 	defer client.Close()
 	defer server.Close()
 	for range 3 {

@@ -358,7 +358,7 @@ func (p *Portal) attach(t link.Transport, hello *link.ServerHello) (*attachment,
 		return nil, refuseSecond
 	}
 	a := &attachment{
-		p: p, conn: link.New(&lastWords{link.Count(t, &p.meter.traffic)}, link.Config{}), gen: gen, since: time.Now(),
+		p: p, conn: link.New(&lastWords{t}, link.Config{Traffic: &p.meter.traffic}), gen: gen, since: time.Now(),
 		ended: make(chan struct{}), seats: make(map[link.Index]*Session),
 	}
 	a.conn.Send(&link.PortalHello{Version: link.Version, Portal: p.cfg.Name, Epoch: p.cfg.Epoch, Game: p.cfg.Game})

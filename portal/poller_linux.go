@@ -155,7 +155,7 @@ func (k *poller) look(outer uintptr) bool {
 	if k.gather > 0 && !k.due(int(outer)) {
 		return false
 	}
-	if k.found, k.next = wait(k.ep, k.events[:]), 0; k.found > 0 {
+	if k.found, k.next = nonblock.Events(k.ep, k.events[:]), 0; k.found > 0 {
 		return true
 	}
 	if k.told {
@@ -168,7 +168,7 @@ func (k *poller) look(outer uintptr) bool {
 // between two rounds is over.
 func (k *poller) due(outer int) bool {
 	var tells [2]unix.EpollEvent
-	for _, e := range tells[:wait(outer, tells[:])] {
+	for _, e := range tells[:nonblock.Events(outer, tells[:])] {
 		if e.Pad == 1 {
 			k.timed = false
 		} else {
@@ -176,17 +176,6 @@ func (k *poller) due(outer int) bool {
 		}
 	}
 	return !k.timed
-}
-
-// wait returns how many events there are at this moment. An error can only be that
-// the instance is closed, which ends the wait for it.
-func wait(ep int, events []unix.EpollEvent) int {
-	for {
-		n, err := unix.EpollWait(ep, events, 0)
-		if err != unix.EINTR {
-			return max(n, 0)
-		}
-	}
 }
 
 // release ends the waiting of what was said in this round.

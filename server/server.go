@@ -286,7 +286,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("server: attach to the portal: %w", err)
 	}
-	s.conn = link.New(link.Count(t, &s.meter.traffic), link.Config{})
+	s.conn = link.New(t, link.Config{Traffic: &s.meter.traffic})
 	defer s.conn.Close()
 	if err := s.awaitGo(ctx, at); err != nil {
 		return err

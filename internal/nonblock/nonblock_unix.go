@@ -36,7 +36,7 @@ func Raw(c net.Conn) syscall.RawConn {
 // function that syscall.RawConn.Read calls, and p is not empty.
 func TryRead(fd uintptr, p []byte) (n int, again bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), p)
+		n, err = read(fd, p)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -55,7 +55,7 @@ func TryRead(fd uintptr, p []byte) (n int, again bool, err error) {
 // nothing.
 func TryWrite(fd uintptr, p []byte) (int, error) {
 	for {
-		n, err := syscall.Write(int(fd), p)
+		n, err := write(fd, p)
 		switch err {
 		case syscall.EINTR:
 			continue

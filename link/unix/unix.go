@@ -70,19 +70,17 @@ type Listener struct {
 var (
 	_ link.Listener  = (*Listener)(nil)
 	_ link.Dialer    = (*Dialer)(nil)
-	_ link.NowWriter = (*transport)(nil)
+	_ link.NowWriter = (*netSocket)(nil)
 )
 
-// A transport is a socket that can be written without waiting.
-type transport struct {
+// A netSocket is a socket that can be written without waiting.
+type netSocket struct {
 	*net.UnixConn
 	raw syscall.RawConn
 }
 
-func newTransport(c *net.UnixConn) *transport { return &transport{c, nonblock.Raw(c)} }
-
 // WriteNow implements link.NowWriter.
-func (t *transport) WriteNow(p []byte) (int, error) { return nonblock.Write(t.raw, p) }
+func (t *netSocket) WriteNow(p []byte) (int, error) { return nonblock.Write(t.raw, p) }
 
 // Listen opens the socket at Path(path). A socket file that nobody listens at
 // any more is replaced; one that somebody answers at is an error. The caller

@@ -123,7 +123,7 @@ func (s *Server) step() (resume *task, dead bool) {
 		return t, false
 	}
 	if s.turn.worked {
-		s.endTurn()
+		s.endRound()
 		return nil, false
 	}
 	s.turn.events = 0
@@ -363,6 +363,13 @@ func (s *Server) endTurn() {
 		s.gate(do)
 	}
 	s.runGated()
+}
+
+// endRound is endTurn when there is nothing else to do: what is said goes out at once.
+func (s *Server) endRound() {
+	s.conn.Hold()
+	defer s.conn.Release()
+	s.endTurn()
 }
 
 // stepDrain ends the game in order: parked commands first, then the sessions'

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unique"
 
 	"mudlark.dev/message"
@@ -142,5 +143,29 @@ func TestRenderCacheBounded(t *testing.T) {
 	off := renderCache{limit: -1}
 	if _, ok := off.keyOf(renderKey{}, message.Text(strings.Repeat("x", 200)), message.Options{}); ok {
 		t.Error("it is off and keeps")
+	}
+}
+
+// While nothing is looked up, nothing is kept.
+func TestCacheRests(t *testing.T) {
+	c := renderCache{limit: 1 << 20}
+	text := strings.Repeat("x", minCached)
+	k, ok := c.keyOf(renderKey{}, message.Text(text), message.Options{})
+	if !ok {
+		t.Fatal("the text is not kept")
+	}
+	now := time.Now()
+	c.tidy(now)
+	c.put(k, []byte(text))
+	c.get(k)
+	for i, kept := range []bool{true, true, false} {
+		now = now.Add(cacheRest)
+		c.tidy(now)
+		if got := c.young != nil; got != kept {
+			t.Errorf("tidy %d: kept = %v, want %v", i+1, got, kept)
+		}
+		if i == 0 {
+			c.get(k)
+		}
 	}
 }

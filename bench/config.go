@@ -36,7 +36,8 @@ type Config struct {
 	Name     string        // the beginning of the players' names; "" means Bench
 	Progress io.Writer     // what goes on, for people; nil discards
 
-	dialect *dialect // nil is the usual one
+	dialect *dialect      // nil is the usual one
+	settle  time.Duration // how long all are left alone before the memory of idle players is read, before they have come and after; 0: not at all
 }
 
 const (

@@ -272,6 +272,9 @@ func (r *run) enterAll(ctx context.Context) error {
 	if len(r.idle) == 0 {
 		return nil
 	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	before, err := r.processes(ctx)
 	if err != nil {
 		return err
@@ -284,12 +287,24 @@ func (r *run) enterAll(ctx context.Context) error {
 	if err := r.comeAll(ctx, r.idle, func(i int) int { return first + i/r.cfg.Room }); err != nil {
 		return err
 	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	for _, p := range before[:len(before)-1] { // this process is the last one
 		if _, rss, err := usage(p.PID); err == nil {
 			r.idleRSS = append(r.idleRSS, float64(rss-p.RSSBefore)/float64(len(r.idle)))
 		}
 	}
 	return nil
+}
+
+// settle waits until the game has given back what the logins have left, if it is to.
+func (r *run) settle(ctx context.Context) error {
+	if r.cfg.settle <= 0 {
+		return nil
+	}
+	r.say("The game is left alone for %v.", r.cfg.settle)
+	return until(ctx, time.Now().Add(r.cfg.settle))
 }
 
 // comeAll has players connect and log in, each to a room.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+	"unique"
 
 	"mudlark.dev/message"
 	"mudlark.dev/session"
@@ -30,7 +32,7 @@ func TestFiveRenderings(t *testing.T) {
 	var room []*Session
 	for i := range 1000 {
 		caps := session.Caps{Width: 80 + i%5}
-		room = append(room, &Session{kind: k, client: countedClient{&encoded}, caps: caps})
+		room = append(room, &Session{kind: k, client: countedClient{&encoded}, caps: unique.Make(caps)})
 	}
 	r := renderer{cache: renderCache{limit: 1 << 20}}
 	desc := message.Text(strings.Repeat("The tide is out and the mudflats shine. ", 10))
@@ -38,7 +40,7 @@ func TestFiveRenderings(t *testing.T) {
 		outs := map[string]bool{}
 		r.reuse()
 		for _, s := range room {
-			outs[string(r.encode(s, s.caps, desc, message.Options{}))] = true
+			outs[string(r.encode(s, s.Caps(), desc, message.Options{}))] = true
 		}
 		if encoded != 5 || len(outs) != 5 {
 			t.Fatalf("round %d: %d renderings, %d different; want 5", round, encoded, len(outs))
@@ -50,7 +52,7 @@ func TestFiveRenderings(t *testing.T) {
 		message.Options
 	}{{desc, message.Options{NoColor: true}}, {message.Text(desc.Args[0].(string) + "!"), message.Options{}}, {message.New("prompt", desc.Args[0]), message.Options{}}} {
 		r.reuse()
-		r.encode(room[0], room[0].caps, m.Message, m.Options)
+		r.encode(room[0], room[0].Caps(), m.Message, m.Options)
 		if encoded != 6+i {
 			t.Errorf("message %d: %d renderings, want %d", i, encoded, 6+i)
 		}
@@ -72,7 +74,7 @@ func BenchmarkRoom(b *testing.B) {
 		if i%5 == 4 {
 			caps = session.Caps{Width: 80, ScreenReader: true}
 		}
-		room = append(room, &Session{kind: k, client: markedClient{}, caps: caps})
+		room = append(room, &Session{kind: k, client: markedClient{}, caps: unique.Make(caps)})
 	}
 	for _, text := range []struct{ name, text string }{
 		{"line", "|cAda|n says, \"The tide is out, and I have lost my boots.\""},
@@ -88,7 +90,7 @@ func BenchmarkRoom(b *testing.B) {
 				for b.Loop() {
 					r.reuse()
 					for _, s := range room {
-						r.encode(s, s.caps, m, message.Options{})
+						r.encode(s, s.Caps(), m, message.Options{})
 					}
 				}
 			})
@@ -141,5 +143,29 @@ func TestRenderCacheBounded(t *testing.T) {
 	off := renderCache{limit: -1}
 	if _, ok := off.keyOf(renderKey{}, message.Text(strings.Repeat("x", 200)), message.Options{}); ok {
 		t.Error("it is off and keeps")
+	}
+}
+
+// While nothing is looked up, nothing is kept.
+func TestCacheRests(t *testing.T) {
+	c := renderCache{limit: 1 << 20}
+	text := strings.Repeat("x", minCached)
+	k, ok := c.keyOf(renderKey{}, message.Text(text), message.Options{})
+	if !ok {
+		t.Fatal("the text is not kept")
+	}
+	now := time.Now()
+	c.tidy(now)
+	c.put(k, []byte(text))
+	c.get(k)
+	for i, kept := range []bool{true, true, false} {
+		now = now.Add(cacheRest)
+		c.tidy(now)
+		if got := c.young != nil; got != kept {
+			t.Errorf("tidy %d: kept = %v, want %v", i+1, got, kept)
+		}
+		if i == 0 {
+			c.get(k)
+		}
 	}
 }

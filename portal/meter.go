@@ -246,7 +246,7 @@ func (m *meter) collect(p *Portal) {
 		s.mu.Lock()
 		lines += s.log.inputs
 		lineBytes += s.log.bytes
-		if s.held != 0 {
+		if s.waiters != nil && s.waiters.held != 0 {
 			held++
 		}
 		if !s.ended {

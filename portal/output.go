@@ -253,7 +253,7 @@ func (s *Session) tell(text string, o message.Options) {
 func (s *Session) ask(f *link.Question, done uint64) {
 	s.out.Lock()
 	s.mu.Lock()
-	was, caps, ended := s.hidden, s.caps, s.ended
+	was, caps, ended := s.hidden, s.caps.Value(), s.ended
 	open := f.ID != link.QuestionID{} && !s.log.stamped(f.ID) && !s.log.stampAhead(f.ID, done)
 	s.question, s.hidden = link.QuestionID{}, false
 	if open && !ended {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"golang.org/x/time/rate"
 
@@ -453,7 +454,7 @@ func (p *Portal) Connect(ctx context.Context, c Client, info session.Info) (*Ses
 	trimInfo(&info)
 	s := &Session{
 		p: p, id: session.NewID(), kind: p.kindOf(c, info.Protocol), client: c,
-		began: p.now(), info: info, caps: session.CapsOf(info, session.Prefs{}),
+		began: p.now(), info: info, caps: unique.Make(session.CapsOf(info, session.Prefs{})),
 	}
 	conn, _ := ctx.Value(connKey{}).(*Conn)
 	if q, ok := c.(Queuer); ok {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"mudlark.dev/link"
 	"mudlark.dev/message"
@@ -35,20 +36,14 @@ type Session struct {
 
 	mu      sync.Mutex
 	info    session.Info
-	prefs   *session.Prefs // nil: none
-	caps    session.Caps   // follows from info and prefs
+	prefs   *session.Prefs              // nil: none
+	caps    unique.Handle[session.Caps] // follows from info and prefs
 	account string
 	puppet  string
 
 	log      lineLog
 	bucket   bucket        // of messages
-	gone     chan struct{} // closed when the session has ended; nil if nobody waits for that
-	space    chan struct{} // closed when there may be room; nil if nobody waits
-	onSpace  func()
-	settled  chan struct{} // closed when the log is empty; nil if nobody waits for that
-	wanted   int           // what the message that was refused for want of room counts
-	held     time.Duration // since when the full ring holds input back; 0 if it does not
-	flood    *time.Timer   // looks at held when it is due
+	waiters  *waiters      // nil: none; see waitsLocked
 	lastRead time.Duration // when the last message was taken; 0 if none was
 
 	question link.QuestionID // the open one
@@ -65,6 +60,25 @@ type Session struct {
 	unread uint64 // bytes of output that the client has not taken
 	owed   uint64 // bytes taken and not yet given back to the Server
 	notice string // what the player was told of the game being away, if anything
+}
+
+// waiters are those who wait for something of a session. Most have none.
+type waiters struct {
+	gone    chan struct{} // closed when the session has ended; nil if nobody waits for that
+	space   chan struct{} // closed when there may be room; nil if nobody waits
+	onSpace func()
+	settled chan struct{} // closed when the log is empty; nil if nobody waits for that
+	wanted  int           // what the message that was refused for want of room counts
+	held    time.Duration // since when the full ring holds input back; 0 if it does not
+	flood   *time.Timer   // looks at held when it is due
+}
+
+// waitsLocked returns the session's waiters, to be added to.
+func (s *Session) waitsLocked() *waiters {
+	if s.waiters == nil {
+		s.waiters = new(waiters)
+	}
+	return s.waiters
 }
 
 // ID returns the session's ID.
@@ -86,7 +100,7 @@ func (s *Session) Info() session.Info {
 func (s *Session) Caps() session.Caps {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.caps
+	return s.caps.Value()
 }
 
 // Hidden reports whether a hidden question is open: what is typed must neither
@@ -101,13 +115,14 @@ func (s *Session) Hidden() bool {
 func (s *Session) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone == nil {
-		s.gone = make(chan struct{})
+	w := s.waitsLocked()
+	if w.gone == nil {
+		w.gone = make(chan struct{})
 		if s.ended {
-			close(s.gone)
+			close(w.gone)
 		}
 	}
-	return s.gone
+	return w.gone
 }
 
 // Settled returns a channel that is closed once the game has handled all that
@@ -121,10 +136,11 @@ func (s *Session) Settled() <-chan struct{} {
 		close(done)
 		return done
 	}
-	if s.settled == nil {
-		s.settled = make(chan struct{})
+	w := s.waitsLocked()
+	if w.settled == nil {
+		w.settled = make(chan struct{})
 	}
-	return s.settled
+	return w.settled
 }
 
 // DataIn gives a message of the client to the game. It blocks while the
@@ -180,11 +196,12 @@ func (s *Session) TryDataIn(m message.Message) (wait time.Duration, err error) {
 func (s *Session) OnSpace(f func()) {
 	l := s.p.cfg.Limits
 	s.mu.Lock()
-	now := s.ended || s.log.room(s.wanted, l.RingLines, l.RingBytes)
+	w := s.waitsLocked()
+	now := s.ended || s.log.room(w.wanted, l.RingLines, l.RingBytes)
 	if now {
-		s.onSpace = nil
+		w.onSpace = nil
 	} else {
-		s.onSpace = f
+		w.onSpace = f
 	}
 	s.mu.Unlock()
 	if now {
@@ -219,13 +236,14 @@ func (s *Session) try(m message.Message, waits bool) (wait time.Duration, space 
 		s.mu.Unlock()
 		return 0, nil, ErrClosed
 	case !s.log.room(size, l.RingLines, l.RingBytes):
-		s.wanted = size
+		w := s.waitsLocked()
+		w.wanted = size
 		s.holdLocked()
 		if waits {
-			if s.space == nil {
-				s.space = make(chan struct{})
+			if w.space == nil {
+				w.space = make(chan struct{})
 			}
-			space = s.space
+			space = w.space
 		}
 		s.mu.Unlock()
 		s.p.meter.full.Inc()
@@ -265,12 +283,13 @@ func (s *Session) appendLocked(l line) {
 
 // holdLocked notes that input is held back by the full ring, and since when.
 func (s *Session) holdLocked() {
-	if after := s.p.cfg.Limits.FloodAfter; s.held == 0 && after > 0 {
-		s.held = s.p.now()
-		if s.flood == nil {
-			s.flood = time.AfterFunc(after, s.checkFlood)
+	w := s.waitsLocked()
+	if after := s.p.cfg.Limits.FloodAfter; w.held == 0 && after > 0 {
+		w.held = s.p.now()
+		if w.flood == nil {
+			w.flood = time.AfterFunc(after, s.checkFlood)
 		} else {
-			s.flood.Reset(after)
+			w.flood.Reset(after)
 		}
 	}
 }
@@ -280,19 +299,20 @@ func (s *Session) holdLocked() {
 func (s *Session) checkFlood() {
 	after := s.p.cfg.Limits.FloodAfter
 	s.mu.Lock()
-	if s.ended || s.held == 0 {
+	w := s.waiters // there are some: they have the timer that calls
+	if s.ended || w.held == 0 {
 		s.mu.Unlock()
 		return
 	}
 	if s.link == nil {
-		s.flood.Reset(after)
+		w.flood.Reset(after)
 		s.mu.Unlock()
 		return
 	}
-	since := s.p.made.Add(s.held)
+	since := s.p.made.Add(w.held)
 	taken, ok := s.link.takesLines()
 	if !ok {
-		s.flood.Reset(after)
+		w.flood.Reset(after)
 		s.mu.Unlock()
 		return
 	}
@@ -300,7 +320,7 @@ func (s *Session) checkFlood() {
 		since = taken
 	}
 	if left := after - time.Since(since); left > 0 {
-		s.flood.Reset(left)
+		w.flood.Reset(left)
 		s.mu.Unlock()
 		return
 	}
@@ -336,11 +356,12 @@ func (s *Session) Update(f func(*session.Info)) {
 }
 
 // capsLocked returns what follows from info and prefs.
-func (s *Session) capsLocked() session.Caps {
-	if s.prefs == nil {
-		return session.CapsOf(s.info, session.Prefs{})
+func (s *Session) capsLocked() unique.Handle[session.Caps] {
+	var prefs session.Prefs
+	if s.prefs != nil {
+		prefs = *s.prefs
 	}
-	return session.CapsOf(s.info, *s.prefs)
+	return unique.Make(session.CapsOf(s.info, prefs))
 }
 
 // trimInfo cuts what clients say of themselves to a size that can be kept.
@@ -370,14 +391,14 @@ func (s *Session) Disconnect(reason string) {
 	s.ended = true
 	s.log.pending = false
 	s.question, s.hidden = link.QuestionID{}, false
-	if s.flood != nil {
-		s.flood.Stop()
+	if s.waiters != nil && s.waiters.flood != nil {
+		s.waiters.flood.Stop()
 	}
 	s.appendLocked(line{kind: lineClose, reason: cut(reason, 1<<10)})
 	s.returnLocked(true)
 	wake := s.wakeLocked()
-	if s.gone != nil {
-		close(s.gone)
+	if s.waiters != nil && s.waiters.gone != nil {
+		close(s.waiters.gone)
 	}
 	s.mu.Unlock()
 	wake()
@@ -392,8 +413,12 @@ func (s *Session) Disconnect(reason string) {
 
 // wakeLocked takes those who wait for room; the result wakes them.
 func (s *Session) wakeLocked() func() {
-	space, f := s.space, s.onSpace
-	s.space, s.onSpace = nil, nil
+	w := s.waiters
+	if w == nil || w.space == nil && w.onSpace == nil {
+		return func() {}
+	}
+	space, f := w.space, w.onSpace
+	w.space, w.onSpace = nil, nil
 	return func() {
 		if space != nil {
 			close(space)
@@ -419,15 +444,16 @@ func (s *Session) processed(n uint64) (over bool) {
 		s.log.pending = false
 		s.appendLocked(line{kind: lineUpdate, info: new(s.info)})
 	}
-	if len(s.log.lines) == 0 && s.settled != nil {
-		close(s.settled)
-		s.settled = nil
+	w := s.waiters
+	if w != nil && len(s.log.lines) == 0 && w.settled != nil {
+		close(w.settled)
+		w.settled = nil
 	}
 	wake := func() {}
 	if input {
-		if s.held != 0 && s.log.half(l.RingLines, l.RingBytes) {
-			s.held = 0
-			s.flood.Stop()
+		if w != nil && w.held != 0 && s.log.half(l.RingLines, l.RingBytes) {
+			w.held = 0
+			w.flood.Stop()
 		}
 		wake = s.wakeLocked()
 	}
@@ -479,7 +505,7 @@ func (s *Session) sent(n int) (caps session.Caps, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unread += uint64(n)
-	return s.caps, s.ended
+	return s.caps.Value(), s.ended
 }
 
 // taken gives what was written back to the Server's budget, once nothing of it

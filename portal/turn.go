@@ -87,6 +87,7 @@ func (rd *reader) handle(f link.Frame) error {
 		rd.due = true
 	case *link.Pong:
 		rd.a.lastPong.Store(int64(time.Since(rd.a.since)))
+		rd.render.cache.tidy(time.Now())
 	case *link.Stalled:
 		rd.busy(func() { rd.p.stalled(rd.a, f) })
 	case *link.Drained:

@@ -173,6 +173,9 @@ func (s *Server) takeLine(index link.Index, l line) error {
 	if l.n <= seat.done {
 		return nil // processed by the Server before this one
 	}
+	if seat.queue == nil {
+		seat.queue = s.newQueue()
+	}
 	seat.queue = append(seat.queue, l)
 	s.makeRunnable(seat)
 	s.passes(failpoint.Received)
@@ -221,10 +224,37 @@ func (s *Server) processed() []processed {
 	return out
 }
 
-func (q *seat) pop() line {
+// pop takes the first line off a seat's queue. One that is empty goes to
+// the next seat that gets a line, for most are idle.
+func (s *Server) pop(q *seat) line {
 	l := q.queue[0]
-	q.queue = dropFirst(q.queue)
+	q.queue[0] = line{}
+	switch {
+	case len(q.queue) > 1:
+		q.queue = q.queue[1:]
+		return l
+	case cap(q.queue) == lineRoom && len(s.queues) < maxQueues:
+		s.queues = append(s.queues, q.queue[:0])
+	}
+	q.queue = nil
 	return l
+}
+
+// Of queues of lines.
+const (
+	lineRoom  = 2   // lines that a new queue has room for
+	maxQueues = 256 // empty ones that are kept
+)
+
+// newQueue returns an empty queue.
+func (s *Server) newQueue() []line {
+	n := len(s.queues)
+	if n == 0 {
+		return make([]line, 0, lineRoom)
+	}
+	q := s.queues[n-1]
+	s.queues = s.queues[:n-1]
+	return q
 }
 
 // keptRoom is how many entries' room an empty queue keeps.
@@ -252,7 +282,7 @@ func (s *Server) pump(seat *seat) (resume *task, dead bool) {
 	if t := seat.current; t != nil {
 		resume, dead = s.pumpHeld(seat, t)
 	} else {
-		s.runLine(seat, seat.pop())
+		s.runLine(seat, s.pop(seat))
 	}
 	s.makeRunnableIfFree(seat)
 	return resume, dead
@@ -275,10 +305,10 @@ func (s *Server) pumpHeld(seat *seat, t *task) (resume *task, dead bool) {
 	case *link.Close:
 		return t, true // nobody will answer
 	case *link.Update:
-		t.last = seat.pop().n
+		t.last = s.pop(seat).n
 		t.settle()
 	case *link.Input:
-		t.last = seat.pop().n
+		t.last = s.pop(seat).n
 		text, isText := answerText(f)
 		switch {
 		case isText && (f.Question == t.question || f.Question == link.QuestionID{}):

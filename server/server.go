@@ -141,6 +141,7 @@ type Server struct {
 
 	// The loop's, for whoever holds the baton.
 	seats      map[link.Index]*seat
+	queues     [][]line // empty, for queues of seats
 	bySession  map[*world.Session]*seat
 	names      session.Names    // what many clients tell of themselves alike
 	watches    map[*seat]*watch // of seats that have values reported

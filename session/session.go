@@ -129,18 +129,18 @@ type Info struct {
 	Client       string // the client program's name, as it gave it, such as "MUDLET"; at most 64 bytes
 	Terminal     string // the terminal type, as the client gave it; at most 64 bytes
 	Encoding     string // IANA name of the character encoding; "" means UTF-8
-	Colors       Colors // how many colours the client can show
-	Links        Links  // how the client takes links
 	Width        int    // window width in cells; 0 means the client did not tell
 	Height       int    // window height in lines; 0 means the client did not tell
+	Colors       Colors // how many colours the client can show
+	Links        Links  // how the client takes links
 	Wraps        bool   // the client breaks long lines itself, where words end
 	ScreenReader bool   // the client said that a screen reader is in use
 	GMCP         bool   // the client takes messages beside text, by GMCP or as its protocol has them
 	MSDP         bool   // the client takes messages beside text as variables of MSDP
 	TLS          bool   // what is sent cannot be read on the way
+	Flags        uint32 // bits that the protocol's own outputfuncs read, such as "no go-ahead"; opaque to others
 	Version      string // the client program's version, as it gave it; at most 64 bytes
 	Packages     Packages
-	Flags        uint32 // bits that the protocol's own outputfuncs read, such as "no go-ahead"; opaque to others
 }
 
 // Prefs are what a session's player chose. The Server is their only writer; a

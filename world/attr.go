@@ -465,16 +465,16 @@ type monitor struct {
 func (w *World) Monitor(e Entity, name string, fn func(old, new any)) (stop func()) {
 	c := e.base()
 	m := &monitor{name, fn}
-	set(w, &c.monitors, append(slices.Clip(c.monitors), m))
+	set(w, &c.own().monitors, append(slices.Clip(c.has().monitors), m))
 	return func() {
-		set(w, &c.monitors, slices.DeleteFunc(slices.Clone(c.monitors), func(o *monitor) bool { return o == m }))
+		set(w, &c.own().monitors, slices.DeleteFunc(slices.Clone(c.has().monitors), func(o *monitor) bool { return o == m }))
 	}
 }
 
 // tellMonitors calls the monitors of an attribute.
 func (c *core) tellMonitors(name string, old, new any) {
 	w := c.w
-	for _, m := range c.monitors {
+	for _, m := range c.has().monitors {
 		if m.name != name || slices.Contains(w.told, m) {
 			continue
 		}

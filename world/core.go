@@ -62,19 +62,17 @@ type core struct {
 	w         *World
 	id        ID
 	family    family
+	dirty     bool
+	deleted   bool
+	isNew     bool   // not in the store yet
 	typeclass string // as it is stored; class is that of the family if this build lacks it
 	class     *class
 	self      Entity
-	monitors  []*monitor
 
-	name     string
-	aliases  []string
-	attrs    map[string]attr
-	tags     []Tag
-	lockText string
-	locks    lock.Lock
-	sets     []string
-	rest     map[string]any // fields of the record that this build does not know
+	name  string
+	attrs map[string]attr
+	sets  []string
+	extra *extras // nil: none; see has and own
 
 	// Of things in the world.
 	location    *core
@@ -89,11 +87,37 @@ type core struct {
 	away        ID    // of a character that nobody plays: where it was
 
 	*accountPart // nil of all others
+}
 
-	dirty   bool
-	deleted bool
-	isNew   bool            // not in the store yet
-	large   map[string]bool // attributes that have a record of their own in the store
+// extras is what most entities have none of: it lies apart, so that a game of many
+// players and things takes less memory.
+type extras struct {
+	aliases  []string
+	tags     []Tag
+	lockText string
+	locks    lock.Lock
+	monitors []*monitor
+	rest     map[string]any  // fields of the record that this build does not know
+	large    map[string]bool // attributes that have a record of their own in the store
+}
+
+// noExtras is what an entity without extras has. It does not change.
+var noExtras extras
+
+// has returns its extras, to be read.
+func (c *core) has() *extras {
+	if c.extra == nil {
+		return &noExtras
+	}
+	return c.extra
+}
+
+// own returns its extras, to be changed.
+func (c *core) own() *extras {
+	if c.extra == nil {
+		c.extra = new(extras)
+	}
+	return c.extra
 }
 
 // accountPart is what accounts have.
@@ -140,7 +164,7 @@ func (c *core) Self() Entity { return c.self }
 func (c *core) Deleted() bool { return c.deleted }
 
 // Aliases returns its other names, which the caller must not change.
-func (c *core) Aliases() []string { return c.aliases }
+func (c *core) Aliases() []string { return c.has().aliases }
 
 // SetAliases replaces its other names: at most MaxAliases, of at most MaxName
 // bytes each.
@@ -155,7 +179,9 @@ func (c *core) SetAliases(aliases ...string) error {
 		}
 		out = append(out, a)
 	}
-	set(c.w, &c.aliases, out)
+	if len(out) > 0 || len(c.Aliases()) > 0 {
+		set(c.w, &c.own().aliases, out)
+	}
 	c.mark()
 	c.touchSets()
 	return nil
@@ -261,14 +287,25 @@ func (c *core) DelAttr(name string) {
 	c.tellMonitors(name, old.value, nil)
 }
 
+// isLarge notes that the attribute has a record of its own in the store.
+func (c *core) isLarge(name string) {
+	x := c.own()
+	if x.large == nil {
+		x.large = make(map[string]bool)
+	}
+	x.large[name] = true
+}
+
 // AttrNames returns the names of its attributes, sorted.
 func (c *core) AttrNames() []string { return slices.Sorted(maps.Keys(c.attrs)) }
 
 // HasTag reports whether it has the tag.
-func (c *core) HasTag(key, category string) bool { return slices.Contains(c.tags, Tag{key, category}) }
+func (c *core) HasTag(key, category string) bool {
+	return slices.Contains(c.Tags(), Tag{key, category})
+}
 
 // Tags returns its tags, which the caller must not change.
-func (c *core) Tags() []Tag { return c.tags }
+func (c *core) Tags() []Tag { return c.has().tags }
 
 // AddTag gives e a tag; to have it already is no error.
 func (w *World) AddTag(e Entity, key, category string) error {
@@ -282,11 +319,11 @@ func (w *World) AddTag(e Entity, key, category string) error {
 		return fmt.Errorf("world: %s: a tag has 1 to %d bytes", c.id, MaxName)
 	case c.HasTag(key, category):
 		return nil
-	case len(c.tags) >= MaxTags:
+	case len(c.Tags()) >= MaxTags:
 		return fmt.Errorf("%w: %s: the limit is %d tags", ErrTooMany, c.id, MaxTags)
 	}
 	t := Tag{key, category}
-	set(w, &c.tags, append(slices.Clip(c.tags), t))
+	set(w, &c.own().tags, append(slices.Clip(c.Tags()), t))
 	w.index(t, c)
 	w.note(func() { w.unindex(t, c) })
 	c.mark()
@@ -300,7 +337,7 @@ func (w *World) DelTag(e Entity, key, category string) {
 	if c.deleted || !c.HasTag(key, category) {
 		return
 	}
-	set(w, &c.tags, slices.DeleteFunc(slices.Clone(c.tags), func(o Tag) bool { return o == t }))
+	set(w, &c.own().tags, slices.DeleteFunc(slices.Clone(c.Tags()), func(o Tag) bool { return o == t }))
 	w.unindex(t, c)
 	w.note(func() { w.index(t, c) })
 	c.mark()
@@ -326,7 +363,7 @@ func (w *World) unindex(t Tag, c *core) {
 
 // Locks returns its own lock string in normal form; what that leaves open its
 // class decides.
-func (c *core) Locks() string { return c.lockText }
+func (c *core) Locks() string { return c.has().lockText }
 
 // SetLocks replaces its own lock string. The error is a *lock.ParseError for
 // whoever wrote it.
@@ -335,8 +372,10 @@ func (c *core) SetLocks(text string) error {
 	if err != nil {
 		return err
 	}
-	set(c.w, &c.locks, l)
-	set(c.w, &c.lockText, l.String())
+	if own := l.String(); own != "" || c.Locks() != "" {
+		set(c.w, &c.own().locks, l)
+		set(c.w, &c.own().lockText, own)
+	}
 	c.mark()
 	return nil
 }
@@ -344,7 +383,7 @@ func (c *core) SetLocks(text string) error {
 // Access reports whether subject passes the lock of that type: the entity's
 // own, else its class's, else otherwise.
 func (c *core) Access(subject lock.Subject, access string, otherwise bool) bool {
-	if ok, defined := c.locks.Check(access, subject, c.self); defined {
+	if ok, defined := c.has().locks.Check(access, subject, c.self); defined {
 		return ok
 	}
 	if ok, defined := c.class.lock.Check(access, subject, c.self); defined {
@@ -356,7 +395,7 @@ func (c *core) Access(subject lock.Subject, access string, otherwise bool) bool 
 // AccessStrictly is Access for superusers, too: they pass only if the lock lets
 // them. It decides what applies to somebody whether they want it or not.
 func (c *core) AccessStrictly(subject lock.Subject, access string, otherwise bool) bool {
-	if ok, defined := c.locks.CheckStrictly(access, subject, c.self); defined {
+	if ok, defined := c.has().locks.CheckStrictly(access, subject, c.self); defined {
 		return ok
 	}
 	if ok, defined := c.class.lock.CheckStrictly(access, subject, c.self); defined {

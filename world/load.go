@@ -198,7 +198,10 @@ func (w *World) loadEntity(key string, data []byte) error {
 	k, known := w.classFor(class, fam)
 	c := w.makeCore(id, fam, k)
 	c.typeclass = class
-	c.name, c.aliases, c.sets = f.text("name"), f.texts("aliases"), f.texts("sets")
+	c.name, c.sets = f.text("name"), f.texts("sets")
+	if aliases := f.texts("aliases"); len(aliases) > 0 {
+		c.own().aliases = aliases
+	}
 	for len(rest) > 0 {
 		var name, encoded []byte
 		if name, rest, ok = takeBytes(rest); !ok {
@@ -218,11 +221,13 @@ func (w *World) loadEntity(key string, data []byte) error {
 			w.oddRecord(RecordKey{RecordEntity, key}, fmt.Errorf("%s %s: its locks %q cannot be read, so nobody passes them: %w", id, c.name, text, err))
 			l = denyAll(w, c)
 		}
-		c.locks, c.lockText = l, text
+		x := c.own()
+		x.locks, x.lockText = l, text
 	}
 	tags := f.texts("tags")
 	for i := 0; i+1 < len(tags); i += 2 {
-		c.tags = append(c.tags, Tag{tags[i], tags[i+1]})
+		x := c.own()
+		x.tags = append(x.tags, Tag{tags[i], tags[i+1]})
 	}
 	c.arrived = uint64(max(f.int("arrived"), 0))
 	w.arrivals = max(w.arrivals, c.arrived)
@@ -233,10 +238,11 @@ func (w *World) loadEntity(key string, data []byte) error {
 	}
 	for k, v := range m {
 		if !slices.Contains(entityFields, k) {
-			if c.rest == nil {
-				c.rest = make(map[string]any)
+			x := c.own()
+			if x.rest == nil {
+				x.rest = make(map[string]any)
 			}
-			c.rest[k] = v
+			x.rest[k] = v
 		}
 	}
 	w.entities[id] = c
@@ -390,14 +396,11 @@ func (w *World) FinishLoad() (Report, error) {
 					w.problem(fmt.Errorf("%s: %w", c.id, err))
 					continue
 				}
-				if c.large == nil {
-					c.large = make(map[string]bool)
-				}
-				c.large[name] = true
+				c.isLarge(name)
 			}
 			delete(l.attrs, c.id)
 		}
-		for _, t := range c.tags {
+		for _, t := range c.Tags() {
 			w.tagged[t] = append(w.tagged[t], c) // in the order of IDs
 		}
 		switch c.family {

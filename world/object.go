@@ -291,7 +291,7 @@ func (w *World) Delete(e Entity) error {
 			}
 		}
 	}
-	for _, t := range slices.Clone(c.tags) {
+	for _, t := range slices.Clone(c.Tags()) {
 		w.DelTag(e, t.Key, t.Category)
 	}
 	w.cancelTimersOf(c.id)
@@ -321,7 +321,7 @@ func (w *World) Delete(e Entity) error {
 	set(w, &c.deleted, true)
 	if !c.isNew {
 		w.erase(RecordKey{RecordEntity, recordID(c.id)})
-		for _, name := range sortedKeys(c.large) {
+		for _, name := range sortedKeys(c.has().large) {
 			w.erase(RecordKey{RecordAttribute, attrRecordID(c.id, name)})
 		}
 	}

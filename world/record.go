@@ -163,7 +163,8 @@ func decode(data []byte) (map[string]any, []byte, error) {
 // its fields, then name and value of each small attribute, all with lengths.
 func (c *core) store(out *Changes) {
 	fields := map[string]any{}
-	maps.Copy(fields, c.rest)
+	x := c.has()
+	maps.Copy(fields, x.rest)
 	put := func(key string, v any, present bool) {
 		if present {
 			fields[key] = v
@@ -174,11 +175,11 @@ func (c *core) store(out *Changes) {
 	put("family", int64(c.family), true)
 	put("class", c.typeclass, true)
 	put("name", c.name, true)
-	put("aliases", texts(c.aliases), len(c.aliases) > 0)
-	put("locks", c.lockText, c.lockText != "")
+	put("aliases", texts(x.aliases), len(x.aliases) > 0)
+	put("locks", x.lockText, x.lockText != "")
 	put("sets", texts(c.sets), len(c.sets) > 0)
 	var tags []any
-	for _, t := range c.tags {
+	for _, t := range x.tags {
 		tags = append(tags, t.Key, t.Category)
 	}
 	put("tags", tags, len(tags) > 0)
@@ -208,15 +209,12 @@ func (c *core) store(out *Changes) {
 		if len(a.encoded) <= largeAttr {
 			b = appendBytes(b, name)
 			b = appendBytes(b, string(a.encoded))
-			if c.large[name] {
-				delete(c.large, name)
+			if x.large[name] {
+				delete(x.large, name)
 				out.Deletes = append(out.Deletes, RecordKey{RecordAttribute, attrRecordID(c.id, name)})
 			}
 		} else if a.dirty {
-			if c.large == nil {
-				c.large = make(map[string]bool)
-			}
-			c.large[name] = true
+			c.isLarge(name)
 			out.put(RecordAttribute, attrRecordID(c.id, name), a.encoded)
 		}
 		if a.dirty {
@@ -224,9 +222,10 @@ func (c *core) store(out *Changes) {
 			c.attrs[name] = a
 		}
 	}
-	for _, name := range sortedKeys(c.large) {
+	large := c.has().large
+	for _, name := range sortedKeys(large) {
 		if _, ok := c.attrs[name]; !ok {
-			delete(c.large, name)
+			delete(large, name)
 			out.Deletes = append(out.Deletes, RecordKey{RecordAttribute, attrRecordID(c.id, name)})
 		}
 	}

@@ -26,21 +26,27 @@ type Session struct {
 	puppet  *core
 	data    map[string]any
 	sets    []string
-	since   int64       // of the connection: Unix nanoseconds
-	last    time.Time   // the last input, in memory only
-	alone   [1]*Session // itself: who gets what is said to it alone
+	since   int64         // of the connection: Unix nanoseconds
+	last    time.Duration // when the last input was, after the world was made; in memory only
+	alone   [1]*Session   // itself: who gets what is said to it alone
 
 	closed bool
 	dirty  bool
 	isRow  bool // it is in the store
 }
 
+// The cmdsets of sessions without an account, and of others. They do not change.
+var (
+	newcomers = []string{"unloggedin"}
+	players   = []string{"session"}
+)
+
 // OpenSession makes the session that a Portal has announced. If the store has
 // one of that ID it is taken up without a word: who was logged in is, and plays
 // what they played.
 func (w *World) OpenSession(id session.ID, number uint64, info session.Info, portal string) *Session {
 	now := w.Now()
-	s := &Session{w: w, id: id, number: number, portal: portal, info: info, since: now.UnixNano(), last: now, sets: []string{"unloggedin"}}
+	s := &Session{w: w, id: id, number: number, portal: portal, info: info, since: now.UnixNano(), last: now.Sub(w.made), sets: newcomers}
 	s.alone[0] = s
 	w.sessions[id] = s
 	w.note(func() { delete(w.sessions, id) })
@@ -63,7 +69,7 @@ func (w *World) OpenSession(id session.ID, number uint64, info session.Info, por
 			set(w, &p.sessions, append(slices.Clip(p.sessions), s))
 		}
 	} else if old.account != 0 { // it is gone
-		s.sets = []string{"unloggedin"}
+		s.sets = newcomers
 		s.mark()
 	}
 	return s
@@ -240,10 +246,10 @@ func (s *Session) Since() time.Time { return time.Unix(0, s.since) }
 
 // LastInput returns when its player last typed something, as far as this
 // Server knows.
-func (s *Session) LastInput() time.Time { return s.last }
+func (s *Session) LastInput() time.Time { return s.w.made.Add(s.last) }
 
 // Touch notes that the player typed something at that time.
-func (s *Session) Touch(now time.Time) { s.last = now }
+func (s *Session) Touch(now time.Time) { s.last = now.Sub(s.w.made) }
 
 // keptPrefs returns preferences as a session keeps them: most have none.
 func keptPrefs(p session.Prefs) *session.Prefs {
@@ -332,7 +338,7 @@ func (s *Session) Login(a *Account) error {
 		}
 	}
 	set(w, &s.account, a.core)
-	set(w, &s.sets, []string{"session"})
+	set(w, &s.sets, players)
 	set(w, &a.core.sessions, append(slices.Clip(a.sessions), s))
 	first := a.lastLogin == 0
 	set(w, &a.core.lastLogin, w.Now().Unix())
@@ -358,7 +364,7 @@ func (s *Session) logout(reason string) {
 	w := s.w
 	set(w, &a.sessions, slices.DeleteFunc(slices.Clone(a.sessions), func(o *Session) bool { return o == s }))
 	set(w, &s.account, nil)
-	set(w, &s.sets, []string{"unloggedin"})
+	set(w, &s.sets, newcomers)
 	w.Emit(Login{s})
 	s.mark()
 }
@@ -423,7 +429,7 @@ func (s *Session) SetPuppet(c *Character) error {
 // mayPlay reports whether c's own lock "puppet" lets the session; without one
 // its own account passes, and others by the lock of the class.
 func (s *Session) mayPlay(c *Character) bool {
-	if ok, defined := c.locks.Check("puppet", s, c); defined {
+	if ok, defined := c.has().locks.Check("puppet", s, c); defined {
 		return ok
 	}
 	return c.account == s.account || c.Access(s, "puppet", false)

@@ -67,6 +67,7 @@ type Config struct {
 // A World is one game's state. See the package comment for who may use it.
 type World struct {
 	cfg      Config
+	made     time.Time   // by its own clock
 	inline   *inline.Set // of Object.Act; nil until it is needed
 	lastID   ID
 	arrivals uint64 // numbers the arrivals of things in places
@@ -127,6 +128,7 @@ func New(cfg Config) (*World, error) {
 	}
 	w := &World{
 		cfg:        cfg,
+		made:       cfg.Now(),
 		entities:   make(map[ID]*core),
 		accounts:   make(map[string]*core),
 		characters: make(map[string]*core),

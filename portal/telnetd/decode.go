@@ -41,8 +41,8 @@ func (cl *client) decode(in []byte) {
 		cl.Write(out)
 	}
 	if r.facts {
-		cl.pr.share(&cl.facts)
-		cl.facts.describe(&r.next, cl.pr.fallback.Name())
+		cl.pr.share(cl.said())
+		cl.said().describe(&r.next, cl.pr.fallback.Name())
 	}
 	switch {
 	case cl.asked.over(&negotiation):
@@ -167,9 +167,9 @@ func (r *received) changed(o telnet.Option, s telnet.Side, on bool) {
 	switch o {
 	case telnet.TermType:
 		if on {
-			r.out = cl.facts.tty.AppendSend(r.out)
+			r.out = cl.said().tty.AppendSend(r.out)
 		} else {
-			cl.facts.tty.Stop()
+			cl.said().tty.Stop()
 		}
 	case telnet.NewEnviron:
 		if on {
@@ -234,14 +234,14 @@ func (r *received) sub(o telnet.Option, payload []byte) {
 	}
 	switch o {
 	case telnet.TermType:
-		if cl.facts.tty.Add(payload) {
-			r.out = cl.facts.tty.AppendSend(r.out)
+		if cl.said().tty.Add(payload) {
+			r.out = cl.said().tty.AppendSend(r.out)
 		}
 		r.facts = true
 	case telnet.NewEnviron:
 		if vars, ok := telnet.ParseEnviron(payload); ok {
 			cl.answers.environ = true
-			cl.facts.environ(vars)
+			cl.said().environ(vars)
 			r.facts = true
 		}
 	case telnet.Charset:
@@ -261,7 +261,7 @@ func (r *received) charset(payload []byte) {
 	case kind == telnet.CharsetRequest:
 		for _, given := range names {
 			if name := charsetName(given); name != "" {
-				cl.facts.charset, r.facts = name, true
+				cl.said().charset, r.facts = name, true
 				r.out = telnet.AppendCharsetAccepted(r.out, given)
 				return
 			}
@@ -269,7 +269,7 @@ func (r *received) charset(payload []byte) {
 		r.out = telnet.AppendCharsetRejected(r.out)
 	case kind == telnet.CharsetAccepted:
 		if name := charsetName(names[0]); name != "" && !cl.answers.charset {
-			cl.facts.charset, r.facts = name, true
+			cl.said().charset, r.facts = name, true
 		}
 		cl.answers.charset = true
 	case kind == telnet.CharsetRejected:

@@ -32,7 +32,7 @@ func (cl *client) Describe(ctx context.Context) map[string]any {
 		}
 	}
 	d := map[string]any{
-		"options": options, "mtts": int64(cl.facts.mtts()), "compressed_input": cl.inflated,
+		"options": options, "mtts": int64(cl.said().mtts()), "compressed_input": cl.inflated,
 		"dropped": int64(cl.dropped), "ignored": int64(cl.asked.refused),
 	}
 	if cl.latency > 0 {

@@ -3,6 +3,7 @@ package telnetd
 import (
 	"strconv"
 	"strings"
+	"unique"
 
 	"mudlark.dev/charset"
 	"mudlark.dev/session"
@@ -26,6 +27,23 @@ type facts struct {
 	reader     tristate // told by NEW-ENVIRON whether a screen reader is in use
 	hello      string   // the client of Core.Hello
 	helloVer   string
+}
+
+// said returns what the client has said, to be added to; cl.mu is held.
+func (cl *client) said() *facts {
+	if cl.facts == nil {
+		f := cl.told.Value()
+		cl.facts = &f
+	}
+	return cl.facts
+}
+
+// shareFacts has what the client has said take no memory of its own where others
+// have said the same; cl.mu is held.
+func (cl *client) shareFacts() {
+	if cl.facts != nil {
+		cl.told, cl.facts = unique.Make(*cl.facts), nil
+	}
 }
 
 // share has f's texts share their memory with those of other clients.

@@ -44,9 +44,9 @@ func (r *received) gmcp(payload []byte) {
 			text, _ := v.(string)
 			switch strings.ToLower(k) {
 			case "client":
-				cl.facts.hello, r.facts = printable(text), true
+				cl.said().hello, r.facts = printable(text), true
 			case "version":
-				cl.facts.helloVer, r.facts = printable(text), true
+				cl.said().helloVer, r.facts = printable(text), true
 			}
 		}
 	case "supports_set":

@@ -162,9 +162,10 @@ func (pr *Protocol) newClient(c *portal.Conn, p *portal.Portal) *client {
 	}
 	cl := new(client)
 	cl.Conn, cl.pr, cl.p, cl.lineBytes = c, pr, p, lineBytes
+	cl.facts = new(facts)
 	cl.info = &session.Info{Protocol: Key, Addr: c.RemoteAddr().String(), TLS: c.TLS() != nil}
 	cl.codec = telnet.New(telnet.Config{Options: pr.policies, MaxLine: lineBytes, Allow: cl.mayAsk})
-	cl.facts.describe(cl.info, pr.fallback.Name())
+	cl.said().describe(cl.info, pr.fallback.Name())
 	cl.caps = unique.Make(session.Caps{})
 	return cl
 }
@@ -180,7 +181,8 @@ type client struct {
 	// the session's output lock. mu is taken after that lock, never before.
 	mu       sync.Mutex
 	codec    *telnet.Codec
-	facts    facts
+	facts    *facts                      // what the client has said; nil while it is as told, see said
+	told     unique.Handle[facts]        // as of when it rested last: many clients say the same
 	info     *session.Info               // what the Portal will be told as it gets the session; nil from then on
 	caps     unique.Handle[session.Caps] // of what the Portal was told last, without the player's preferences
 	opened   time.Duration               // when the options were offered; 0 once one was answered
@@ -332,6 +334,7 @@ func (cl *client) compact() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	cl.codec.Compact()
+	cl.shareFacts()
 }
 
 // resume goes on after a rest, or with it: where no other than a goroutine can wait,
@@ -445,7 +448,7 @@ func (cl *client) settled() bool {
 	open := func(o telnet.Option, s telnet.Side, answered bool) bool {
 		return !answered && (cl.codec.Asking(o, s) || cl.codec.On(o, s))
 	}
-	return !open(telnet.TermType, telnet.Them, cl.facts.tty.Done()) && !open(telnet.NAWS, telnet.Them, cl.answers.naws) &&
+	return !open(telnet.TermType, telnet.Them, cl.said().tty.Done()) && !open(telnet.NAWS, telnet.Them, cl.answers.naws) &&
 		!open(telnet.NewEnviron, telnet.Them, cl.answers.environ) && !open(telnet.Charset, telnet.Us, cl.answers.charset)
 }
 

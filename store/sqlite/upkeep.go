@@ -22,6 +22,10 @@ const (
 
 	// foldAt is after how many transactions with lines their rows are folded.
 	foldAt = 1000
+
+	// cacheRest is how long after a checkpoint the pages that are kept in memory are
+	// given up, if nothing was committed meanwhile: the system has them as well.
+	cacheRest = 10 * time.Second
 )
 
 // rouse makes upkeep look, if there is something to look at. It never waits.
@@ -46,14 +50,16 @@ func (s *Store) upkeep(ctx context.Context) {
 	timer := time.NewTimer(0)
 	<-timer.C
 	waiting := false // the timer runs, because something is in the log alone
+	resting := false // the timer runs, because nothing is
 	for {
-		due := false
+		due, rested := false, false
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.wake:
 		case <-timer.C:
-			due, waiting = true, false
+			due, rested = waiting, resting
+			waiting, resting = false, false
 		}
 		if s.damaged.Load() {
 			continue
@@ -64,9 +70,16 @@ func (s *Store) upkeep(ctx context.Context) {
 		if due || s.logged.Load() >= checkpointAt {
 			s.report(ctx, "checkpoint", s.checkpoint(ctx))
 		}
-		if !waiting && s.logged.Load() > 0 {
+		if rested && s.logged.Load() == 0 {
+			s.report(ctx, "give up memory", s.shrink(ctx))
+		}
+		switch {
+		case !waiting && s.logged.Load() > 0:
 			timer.Reset(checkpointAfter)
-			waiting = true
+			waiting, resting = true, false
+		case due && s.logged.Load() == 0:
+			timer.Reset(cacheRest)
+			resting = true
 		}
 	}
 }
@@ -105,6 +118,20 @@ func (s *Store) passive(ctx context.Context) (size int64, complete bool, err err
 	var busy, frames, moved int64
 	err = s.upkeepDB.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved)
 	return frames * frame, busy == 0 && frames == moved, err
+}
+
+// shrink gives up the pages that connections keep.
+func (s *Store) shrink(ctx context.Context) error {
+	const shrink = "PRAGMA shrink_memory"
+	if _, err := s.upkeepDB.ExecContext(ctx, shrink); err != nil {
+		return err
+	}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end()
+	_, err := s.write.ExecContext(context.WithoutCancel(ctx), shrink)
+	return err
 }
 
 // fold replaces the rows of lines by one. It reads them beside commits, which

@@ -93,7 +93,8 @@ func (c *Conn) Rests() bool {
 }
 
 // TryReceive is Receive without waiting, for what a RestError goes on with. It reports
-// false if nothing has come. Of a Conn that has not rested yet it reads nothing.
+// false if nothing has come and the connection goes on. It is to be used only if Rests
+// is true.
 func (c *Conn) TryReceive(f func([]byte)) (came bool, err error) {
 	c.mu.Lock()
 	switch {
@@ -101,8 +102,11 @@ func (c *Conn) TryReceive(f func([]byte)) (came bool, err error) {
 		err = os.ErrDeadlineExceeded
 	case c.err != nil:
 		err = c.err
+	case c.polled.fd == 0 && c.raw != nil:
+		c.mu.Unlock()
+		return c.tryUnder(f)
 	}
-	if err != nil || c.polled.fd == 0 || !c.polled.ready {
+	if err != nil || !c.polled.ready {
 		c.mu.Unlock()
 		return err != nil, err
 	}
@@ -117,6 +121,20 @@ func (c *Conn) TryReceive(f func([]byte)) (came bool, err error) {
 		receivedPool.Put(in)
 		return false, nil
 	}
+	return true, in.give(f)
+}
+
+// tryUnder is TryReceive of a socket that is package net's.
+func (c *Conn) tryUnder(f func([]byte)) (came bool, err error) {
+	err = c.raw.Read(func(fd uintptr) bool {
+		came = c.tryRead(fd)
+		return true
+	})
+	if err != nil || !came {
+		return err != nil, err
+	}
+	in := c.in
+	c.in = nil
 	return true, in.give(f)
 }
 

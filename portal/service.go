@@ -316,6 +316,7 @@ func (v *serving) over() {
 		}
 		return
 	}
+	v.c.Own() // it is not there yet if runtime.Goexit was called
 	v.c.finish()
 	if v.release != nil {
 		v.release()

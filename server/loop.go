@@ -499,7 +499,10 @@ func rowKind(k world.RecordKind) store.Kind { return store.Kind(k) }
 
 // newBatch puts a turn's changes into the store's form.
 func newBatch(commit uint64, c world.Changes, lines []processed, ended [][16]byte) *store.Batch {
-	b := &store.Batch{Commit: commit, HighID: c.HighID, Ended: ended}
+	b := &store.Batch{
+		Commit: commit, HighID: c.HighID, Ended: ended,
+		Puts: make([]store.Row, 0, len(c.Puts)), Lines: make([]store.Line, 0, len(lines)),
+	}
 	for _, r := range c.Puts {
 		b.Puts = append(b.Puts, store.Row{Key: store.Key{Kind: rowKind(r.Kind), ID: r.ID}, Commit: commit, Data: r.Data})
 	}

@@ -78,6 +78,9 @@ func texts(list []string) (out []any) {
 // and forgets how to undo it. The caller owns it.
 func (w *World) TakeChanges() Changes {
 	var out Changes
+	if n := len(w.dirtySets) + len(w.dirty) + len(w.dirtyTimers) + len(w.dirtySess); n > 0 {
+		out.Puts = make([]Record, 0, n)
+	}
 	slices.Sort(w.dirtySets)
 	for _, name := range slices.Compact(w.dirtySets) {
 		if v, ok := w.settings[name]; ok {
@@ -162,53 +165,25 @@ func decode(data []byte) (map[string]any, []byte, error) {
 // that have changed. The entity's is a version byte, the length and bytes of
 // its fields, then name and value of each small attribute, all with lengths.
 func (c *core) store(out *Changes) {
-	fields := map[string]any{}
-	x := c.has()
-	maps.Copy(fields, x.rest)
-	put := func(key string, v any, present bool) {
-		if present {
-			fields[key] = v
-		} else {
-			delete(fields, key)
+	w, x := c.w, c.has()
+	head := w.encoding.entity(c)
+	names := w.encoding.names[:0]
+	size := 0
+	for name, a := range c.attrs {
+		names = append(names, name)
+		if len(a.encoded) <= largeAttr {
+			size += len(name) + len(a.encoded) + 2*binary.MaxVarintLen16
 		}
 	}
-	put("family", int64(c.family), true)
-	put("class", c.typeclass, true)
-	put("name", c.name, true)
-	put("aliases", texts(x.aliases), len(x.aliases) > 0)
-	put("locks", x.lockText, x.lockText != "")
-	put("sets", texts(c.sets), len(c.sets) > 0)
-	var tags []any
-	for _, t := range x.tags {
-		tags = append(tags, t.Key, t.Category)
-	}
-	put("tags", tags, len(tags) > 0)
-	put("in", idOf(c.location), c.location != nil)
-	put("arrived", int64(c.arrived), c.arrived != 0)
-	put("home", int64(c.home), c.home != 0)
-	put("to", idOf(c.destination), c.destination != nil)
-	put("away", int64(c.away), c.away != 0)
-	put("account", idOf(c.account), c.account != nil)
-	if c.family == famAccount {
-		put("password", string(c.password), true)
-		put("perms", texts(c.perms), len(c.perms) > 0)
-		put("super", true, c.superuser)
-		var chars []any
-		for _, id := range c.characters {
-			chars = append(chars, int64(id))
-		}
-		put("characters", chars, len(chars) > 0)
-		put("last", int64(c.lastPuppet), c.lastPuppet != 0)
-		put("login", c.lastLogin, c.lastLogin != 0)
-	}
-	head := encode("e", fields)
-	b := binary.AppendUvarint([]byte{recordVersion}, uint64(len(head)))
+	slices.Sort(names)
+	b := make([]byte, 0, 1+binary.MaxVarintLen32+len(head)+size)
+	b = binary.AppendUvarint(append(b, recordVersion), uint64(len(head)))
 	b = append(b, head...)
-	for _, name := range sortedKeys(c.attrs) {
+	for _, name := range names {
 		a := c.attrs[name]
 		if len(a.encoded) <= largeAttr {
-			b = appendBytes(b, name)
-			b = appendBytes(b, string(a.encoded))
+			b = binary.AppendUvarint(appendBytes(b, name), uint64(len(a.encoded)))
+			b = append(b, a.encoded...)
 			if x.large[name] {
 				delete(x.large, name)
 				out.Deletes = append(out.Deletes, RecordKey{RecordAttribute, attrRecordID(c.id, name)})
@@ -222,6 +197,17 @@ func (c *core) store(out *Changes) {
 			c.attrs[name] = a
 		}
 	}
+	clear(names)
+	w.encoding.names = names
+	if len(x.large) > 0 {
+		c.storeLargeDeletes(out)
+	}
+	out.put(RecordEntity, recordID(c.id), b)
+	c.isNew = false
+}
+
+// storeLargeDeletes deletes the records of large attributes that are no more.
+func (c *core) storeLargeDeletes(out *Changes) {
 	large := c.has().large
 	for _, name := range sortedKeys(large) {
 		if _, ok := c.attrs[name]; !ok {
@@ -229,8 +215,92 @@ func (c *core) store(out *Changes) {
 			out.Deletes = append(out.Deletes, RecordKey{RecordAttribute, attrRecordID(c.id, name)})
 		}
 	}
-	out.put(RecordEntity, recordID(c.id), b)
-	c.isNew = false
+}
+
+// An encoding is room in which records are put together.
+type encoding struct {
+	fields message.Fields
+	head   []byte
+	names  []string
+}
+
+// entity returns the fields of c's record, in the order of their keys. What it
+// returns is good until the next call.
+func (e *encoding) entity(c *core) []byte {
+	f, x := &e.fields, c.has()
+	f.Reset()
+	var rest []string
+	if len(x.rest) > 0 {
+		rest = sortedKeys(x.rest)
+	}
+	at := func(key string) string { // what this build does not know has its place between
+		for len(rest) > 0 && rest[0] < key {
+			f.Value(rest[0], x.rest[rest[0]])
+			rest = rest[1:]
+		}
+		return key
+	}
+	id := func(key string, id int64) {
+		if id != 0 {
+			f.Int(at(key), id)
+		}
+	}
+	list := func(key string, values []any) {
+		if len(values) > 0 {
+			f.Value(at(key), values)
+		}
+	}
+	id("account", idOf(c.account))
+	list("aliases", texts(x.aliases))
+	id("arrived", int64(c.arrived))
+	id("away", int64(c.away))
+	a := c.accountPart
+	if a != nil {
+		var chars []any
+		for _, id := range a.characters {
+			chars = append(chars, int64(id))
+		}
+		list("characters", chars)
+	}
+	f.Text(at("class"), c.typeclass)
+	f.Int(at("family"), int64(c.family))
+	id("home", int64(c.home))
+	id("in", idOf(c.location))
+	if a != nil {
+		id("last", int64(a.lastPuppet))
+	}
+	if x.lockText != "" {
+		f.Text(at("locks"), x.lockText)
+	}
+	if a != nil {
+		id("login", a.lastLogin)
+	}
+	f.Text(at("name"), c.name)
+	if a != nil {
+		f.Text(at("password"), string(a.password))
+		list("perms", texts(a.perms))
+	}
+	list("sets", texts(c.sets))
+	if a != nil && a.superuser {
+		f.Value(at("super"), true)
+	}
+	var tags []any
+	for _, t := range x.tags {
+		tags = append(tags, t.Key, t.Category)
+	}
+	list("tags", tags)
+	id("to", idOf(c.destination))
+	for _, key := range rest {
+		f.Value(key, x.rest[key])
+	}
+	head, err := f.AppendBinary(e.head[:0], "e")
+	if err != nil {
+		panic(fmt.Sprintf("world: encode e: %v", err)) // the setters check what goes in
+	}
+	if cap(head) <= 64<<10 {
+		e.head = head
+	}
+	return head
 }
 
 func idOf(c *core) int64 {

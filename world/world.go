@@ -92,6 +92,7 @@ type World struct {
 	depth      int        // of hooks that were called out of one another
 	told       []*monitor // that are being called
 
+	encoding     encoding // of what was changed
 	journal      []func() // how to take back what was changed in this turn, oldest first
 	effects      []Effect
 	emitted      int // bytes of text in effects, see Emitted

@@ -54,6 +54,7 @@ type running struct {
 // runGame runs the game until ctx ends, somebody stops it, or all is killed. A
 // reboot goes on in this process, with another program.
 func (a *app) runGame(ctx context.Context, demo, background bool) error {
+	a.slacken(ctx)
 	err := a.runOnce(ctx, demo, background)
 	if again, ok := errors.AsType[*rebootError](err); ok {
 		return a.reboot(again)

@@ -133,8 +133,8 @@ func (c *Conn) Send(frames ...Frame) error {
 	return nil
 }
 
-// Hold has what is sent from now on wait, for Release or for a write that is under way:
-// the caller is about to send several frames, with nothing to wait for between them.
+// Hold has what is sent from now on wait for Release: the caller is about to send
+// several frames, with nothing to wait for between them.
 func (c *Conn) Hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -391,7 +391,7 @@ func (c *Conn) write() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		for c.err == nil && c.rest == nil && (c.writing || len(c.buf) == 0) {
+		for c.err == nil && c.rest == nil && (c.writing || c.held > 0 || len(c.buf) == 0) {
 			c.work.Wait()
 		}
 		if c.err != nil {

@@ -22,7 +22,6 @@ import (
 // A sharedProtocol writes back what it reads, and rests after each piece. Some words
 // have it do something else.
 type sharedProtocol struct {
-	p       *portal.Portal
 	conns   chan *portal.Conn
 	ended   chan error
 	blocked chan struct{} // an element for each that waits for release

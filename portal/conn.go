@@ -38,7 +38,8 @@ const (
 // belong to the Conn.
 type Conn struct {
 	under  net.Conn
-	raw    syscall.RawConn // nil if the connection has no socket: then all goes through the queue
+	socket bool            // it has one; if it has none, all goes through the queue
+	raw    syscall.RawConn // of under; nil: there is none
 	tls    *tls.Conn       // nil if there is none; it writes by way of a wire
 	remote net.Addr        // the client's
 	local  net.Addr
@@ -93,6 +94,7 @@ func NewConn(c net.Conn, l Limits) *Conn {
 		under: c, raw: nonblock.Raw(c), bound: l.OutputBytes, stall: l.WriteStall,
 		remote: c.RemoteAddr(), local: c.LocalAddr(),
 	}
+	nc.socket = nc.raw != nil
 	tuneSocket(c, nc.stall)
 	return nc
 }

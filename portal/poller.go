@@ -39,7 +39,7 @@ type polled struct {
 	ready    bool     // something may have come, of the socket that was taken
 	hup      bool     // its end has come, behind what came
 	enlisted bool     // by knows the socket of package net
-	never    bool     // it cannot be waited for
+	never    bool     // it cannot be waited for; of the goroutine that serves it
 }
 
 // park has v go on when something comes from the client, when the Conn is closed or
@@ -89,7 +89,7 @@ func (c *Conn) unparkLocked() {
 //
 // It is for the goroutine that serves c.
 func (c *Conn) Rests() bool {
-	return canPoll && c.tls == nil && !c.polled.never && (c.polled.fd > 0 || c.raw != nil)
+	return canPoll && c.socket && c.tls == nil && !c.polled.never
 }
 
 // TryReceive is Receive without waiting, for what a RestError goes on with. It reports

@@ -48,6 +48,9 @@ func (r *sharedProtocol) rest(c *portal.Conn) error {
 }
 
 func (r *sharedProtocol) resume(ctx context.Context, c *portal.Conn) error {
+	if !c.Rests() {
+		r.never.Store(true)
+	}
 	var in string
 	_, err := c.TryReceive(func(b []byte) { in = string(b) })
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {

@@ -235,6 +235,9 @@ func expect(text string) []cell {
 	var s terminal
 	put := func(text string) {
 		for _, r := range text {
+			if r == '\u2028' || r == '\u2029' {
+				r = ' '
+			}
 			if r == '\n' || r == '\t' || r >= 0x20 && r < 0x7f || r >= 0xa0 {
 				cells = append(cells, cell{r, s.style()})
 			}
@@ -308,7 +311,7 @@ func FuzzAppend(f *testing.F) {
 	for _, s := range []string{
 		"|rred|n |[Gon green|/|u|i|s|*|^|h all |H|U|I|S some", "|| ||| |[ |! |[z |é |!r |!R",
 		"\x1b[31m \u009b \x00 \r\n\t\x7f \xff\xfe", "|-|_|>|/", "|500|=a|#ff0000|lcgo|ltGo|le", "\u202e|r\u2066",
-		"|[Ra|n\n|*b|n|/|[rc|n\n|[w|Xd",
+		"|[Ra|n\n|*b|n|/|[rc|n\n|[w|Xd", "a\u2028|rb\u2029",
 	} {
 		f.Add(s)
 	}

@@ -42,9 +42,9 @@ type Conn struct {
 	raw    syscall.RawConn // of under; nil: there is none
 	tls    *tls.Conn       // nil if there is none; it writes by way of a wire
 	remote net.Addr        // the client's
-	local  net.Addr
-	bound  int           // of the queue; negative: none
-	stall  time.Duration // negative: none
+	local  net.Addr        // ours
+	bound  int             // of the queue; negative: none
+	stall  time.Duration   // negative: none
 
 	mu      sync.Mutex
 	queue   []byte // written and not yet taken by the writer

@@ -85,7 +85,7 @@ func (r *sharedProtocol) resume(ctx context.Context, c *portal.Conn) error {
 	return r.rest(c)
 }
 
-// polled starts a Portal with a service of r.
+// start runs a Portal with a service of r until the test is over.
 func (r *sharedProtocol) start(t *testing.T) (p *portal.Portal, addr string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {

@@ -9,7 +9,7 @@ import (
 
 const (
 	// sweepEvery is how often the clients are looked at: one that has said nothing
-	// in between rests.
+	// in between gives up memory, and with TLS its goroutine.
 	sweepEvery = 5 * time.Second
 	// sweepPause is between two looks at least, so that those for which something
 	// is due are seen together.
@@ -17,7 +17,8 @@ const (
 )
 
 // A sweeper looks after the clients that are idle: it sends them what keeps their
-// connection up, and has them rest. One timer serves all.
+// connection up, and has them give up what only one needs that types. One timer serves
+// all.
 type sweeper struct {
 	mu    sync.Mutex
 	list  []*client
